@@ -1,0 +1,125 @@
+//! What a statement claims, once somebody has proved who made it.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::oci::Digest;
+
+/// An in-toto statement: a predicate about subjects (in-toto attestation framework, Statement v0.1 and v1).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// The SHA-256 digests of its subjects. Names select nothing.
+    pub subjects: Vec<Digest>,
+    /// The type of the predicate, a URI, as written.
+    pub predicate_type: String,
+    /// The predicate, where its type is known.
+    pub predicate: Predicate,
+}
+
+/// The predicate of a statement.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicate {
+    /// `https://sigstore.dev/cosign/sign/v1`: a plain signature by cosign 3.
+    Signature,
+    /// `https://slsa.dev/provenance/v0.2` or `/v1`.
+    Provenance(Box<Provenance>),
+    /// `https://spdx.dev/Document` or `https://cyclonedx.org/bom`, with or without a version.
+    Sbom(Sbom),
+    /// Any other type; its content is not read.
+    Other,
+}
+
+/// How a build ran, by SLSA provenance v0.2 or v1, in the words of v1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Which version of the predicate it was.
+    pub version: SlsaVersion,
+    /// `builder.id` (v0.2) or `runDetails.builder.id` (v1).
+    pub builder_id: String,
+    /// `buildType` (v0.2) or `buildDefinition.buildType` (v1).
+    pub build_type: String,
+    /// The source repository as a URI without a reference, such as `https://github.com/fystack/apex`.
+    pub source: Option<String>,
+    /// The reference that was built, such as `refs/tags/v1.2.3`.
+    pub source_ref: Option<String>,
+    /// The commit that was built, hexadecimal.
+    pub source_commit: Option<String>,
+    /// The path of the workflow, such as `.github/workflows/release.yml`.
+    pub workflow: Option<String>,
+    /// `materials` (v0.2) or `resolvedDependencies` (v1).
+    pub dependencies: Vec<Dependency>,
+}
+
+/// A version of the SLSA provenance predicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SlsaVersion {
+    /// `https://slsa.dev/provenance/v0.2`
+    #[serde(rename = "v0.2")]
+    V0_2,
+    /// `https://slsa.dev/provenance/v1`
+    #[serde(rename = "v1")]
+    V1,
+}
+
+/// Something that went into a build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Where it came from, as written.
+    pub uri: String,
+    /// Its digests, `algorithm:hex`, as written.
+    pub digests: Vec<String>,
+}
+
+/// A software bill of materials.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sbom {
+    /// Which standard it is written in.
+    pub format: SbomFormat,
+    /// The version of that standard, such as `2.3`.
+    pub version: String,
+    /// The packages that it lists, in order of their package URL.
+    pub packages: Arc<[Package]>,
+}
+
+/// A standard for bills of materials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SbomFormat {
+    /// SPDX 2.x JSON.
+    Spdx,
+    /// CycloneDX JSON.
+    CycloneDx,
+}
+
+/// A package in a bill of materials.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    /// Its package URL in canonical form, if it has one: `pkg:npm/axios@1.14.1`.
+    pub purl: Option<String>,
+    /// Its name as written.
+    pub name: String,
+    /// Its version as written.
+    pub version: Option<String>,
+    /// Its licence expressions as written.
+    pub licenses: Vec<String>,
+}
+
+/// Why bytes are no evidence of the form that they should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// Not JSON, a duplicate key, too deep, or not of the right shape.
+    #[error("not valid: {0}")]
+    Json(String),
+    /// Not the in-toto statement that it should be.
+    #[error("statements of type {0:?} are not understood")]
+    StatementType(String),
+    /// Larger, or with more parts, than is looked at.
+    #[error("{what} beyond the limit of {limit}")]
+    TooMuch {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much there may be.
+        limit: u64,
+    },
+}

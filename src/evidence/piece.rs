@@ -1,0 +1,84 @@
+//! One piece of evidence, as fetched: its bytes, its form, and where it was found.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::oci::Digest;
+
+/// Where a piece of evidence was found, for whoever wants to look at it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Source {
+    /// The manifest that lists it.
+    pub manifest: Digest,
+    /// The layer that it is.
+    pub layer: Digest,
+}
+
+/// How a piece of evidence is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Form {
+    /// A layer of `application/vnd.dev.cosign.simplesigning.v1+json`: cosign 1 and 2, `sha256-<hex>.sig`.
+    CosignSignature,
+    /// A layer of `application/vnd.dsse.envelope.v1+json`: cosign 1 and 2, `sha256-<hex>.att`.
+    CosignAttestation,
+    /// A layer of `application/vnd.dev.sigstore.bundle.v0.3+json` (or v0.1, v0.2): cosign 3, GitHub.
+    Bundle,
+}
+
+/// One piece of evidence. The bytes of its layer hash to `source.layer`; nothing else about it is known.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// Where it was found.
+    pub source: Source,
+    /// What it is.
+    pub content: Content,
+}
+
+/// The bytes of a piece of evidence, by form.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// [`Form::CosignSignature`].
+    Signature {
+        /// The layer: a simple signing payload.
+        payload: Bytes,
+        /// Annotation `dev.cosignproject.cosign/signature`, base64.
+        signature: String,
+        /// The other annotations.
+        material: CosignMaterial,
+    },
+    /// [`Form::CosignAttestation`].
+    Attestation {
+        /// The layer: a DSSE envelope.
+        envelope: Bytes,
+        /// The annotations.
+        material: CosignMaterial,
+    },
+    /// [`Form::Bundle`].
+    Bundle {
+        /// The layer: a Sigstore bundle.
+        json: Bytes,
+    },
+}
+
+/// What cosign 1 and 2 put beside a signature, as annotations of its layer. All of it is optional and unsigned.
+#[derive(Debug, Clone, Default)]
+pub struct CosignMaterial {
+    /// `dev.sigstore.cosign/certificate`: the signing certificate, PEM.
+    pub certificate: Option<String>,
+    /// `dev.sigstore.cosign/bundle`: the log entry with its promise (SET), JSON.
+    pub log_entry: Option<String>,
+    /// `dev.sigstore.cosign/rfc3161timestamp`: a signed timestamp, JSON.
+    pub timestamp: Option<String>,
+}
+
+impl Evidence {
+    /// How this piece is written.
+    pub fn form(&self) -> Form {
+        match self.content {
+            Content::Signature { .. } => Form::CosignSignature,
+            Content::Attestation { .. } => Form::CosignAttestation,
+            Content::Bundle { .. } => Form::Bundle,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! Bonafide: a pull-through OCI registry that serves only images it can prove.
+//!
+//! `Evidence -> Fact -> Verdict -> Admitted -> bytes`. A module imports only modules of earlier layers; the table is
+//! in `tests/it/architecture.rs`, the tour in `docs/architecture.md`.
+
+pub mod clock;
+pub mod evidence;
+pub mod limits;
+pub mod oci;
+pub mod policy;
+pub mod upstream;
+pub mod verify;

@@ -1,0 +1,35 @@
+//! Bounds on what strangers send: each a constant with its reason.
+//!
+//! Junk may cost bounded time and memory, and nothing else (`docs/limits.md`).
+
+use std::time::Duration;
+
+/// Largest manifest or index: the distribution specification asks registries to take at least 4 MiB, and no client
+/// pushes more.
+pub const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
+/// Largest piece of evidence, SBOM attestations aside.
+pub const EVIDENCE_BYTES: u64 = 8 * 1024 * 1024;
+/// Largest SBOM attestation: those of big distributions reach 45 MB.
+pub const SBOM_BYTES: u64 = 64 * 1024 * 1024;
+/// Most evidence manifests and layers looked at for one digest; what is beyond is left out, and said so.
+pub const EVIDENCE_PIECES: usize = 64;
+/// Most pages of a referrers list that are read.
+pub const REFERRER_PAGES: usize = 16;
+/// Most log entries in one bundle: each costs a signature check (sigstore-verify has no bound of its own).
+pub const LOG_ENTRIES: usize = 32;
+/// Most signed timestamps in one bundle.
+pub const TIMESTAMPS: usize = 16;
+/// Most subjects of one statement; release pipelines list a few hundred files.
+pub const SUBJECTS: usize = 1024;
+/// Most digests of one subject.
+pub const DIGESTS_PER_SUBJECT: usize = 32;
+/// Most packages read out of one SBOM.
+pub const PACKAGES: usize = 200_000;
+/// Most children of an index, and most layers of an image.
+pub const DESCRIPTORS: usize = 1024;
+/// Deepest JSON that is parsed; `serde_json` stops at 128 by itself.
+pub const JSON_DEPTH: usize = 128;
+/// Most roots that one grant is judged under.
+pub const ROOTS_PER_GRANT: usize = 32;
+/// Longest that collecting and checking the evidence of one digest may take. Clients wait 75 s and more for a manifest.
+pub const PROVING_TIME: Duration = Duration::from_mins(1);

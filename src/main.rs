@@ -1,0 +1,3 @@
+//! The `bonafide` binary: see `bonafide --help`.
+
+fn main() {}

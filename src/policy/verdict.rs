@@ -1,0 +1,147 @@
+//! The outcome of judging: what was decided, by which rule, and for each requirement what met it or why nothing did.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::verify::Fact;
+
+/// The outcome of judging one request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Whether the request is let through.
+    pub decision: Decision,
+    /// The rule that decided; none matched if empty.
+    pub rule: Option<Arc<str>>,
+    /// The mode of that rule.
+    pub mode: Option<Mode>,
+    /// Every requirement of that rule.
+    pub requirements: Vec<Requirement>,
+    /// What the operator wants a refused client to read.
+    pub message: Option<Arc<str>>,
+}
+
+/// The three outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// Every requirement is met, or the rule asks for none, or only watches (`audit`).
+    Admit,
+    /// A requirement is not met, or the rule denies, or no rule matches.
+    Refuse,
+    /// What is missing may exist: evidence could not be asked for.
+    Undecided,
+}
+
+/// What a rule does with its requirements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Refuse what does not meet them.
+    Enforce,
+    /// Serve it, but log and count what would be refused.
+    Audit,
+    /// Serve without any proof.
+    Allow,
+    /// Refuse without looking.
+    Deny,
+}
+
+/// One requirement of a rule, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Requirement {
+    /// What kind it is.
+    pub kind: RequirementKind,
+    /// Whether it is met.
+    pub met: bool,
+    /// The fact that met it.
+    pub by: Option<Arc<Fact>>,
+    /// Why it is not met, the most telling reason first. Empty if it is met.
+    pub reasons: Vec<Reason>,
+}
+
+/// The kinds of requirement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RequirementKind {
+    /// A `[[rule.signature]]` block.
+    Signature,
+    /// The `[rule.provenance]` block.
+    Provenance,
+    /// The `[rule.sbom]` block.
+    Sbom,
+    /// The rule itself: none matched, or it denies.
+    Rule,
+}
+
+/// Why a requirement is not met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The code, out of the closed list of `docs/reasons.md`.
+    pub code: ReasonCode,
+    /// The same in words: lower case, no full stop.
+    pub text: String,
+}
+
+/// The closed list of reasons, documented in `docs/reasons.md`, from the least telling to the most telling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReasonCode {
+    /// No rule names this image.
+    NoRule,
+    /// The rule denies it.
+    DeniedByRule,
+    /// Nothing of the kind is published.
+    Missing,
+    /// Evidence is there, but beyond the bounds of what is looked at.
+    TooMuch,
+    /// Evidence is there, in a form or algorithm that is not supported.
+    Unsupported,
+    /// Evidence is there, but cannot be parsed.
+    Malformed,
+    /// Signed with a key that is not configured.
+    UnknownKey,
+    /// The certificate chains to no configured root, or was not valid when it signed.
+    CertificateInvalid,
+    /// The certificate's transparency (SCT) is missing or wrong.
+    CertificateTimestampInvalid,
+    /// The log entry, its proof or its promise is missing or wrong.
+    LogInvalid,
+    /// No trustworthy time of signing.
+    TimestampInvalid,
+    /// The signature does not fit what it signs.
+    SignatureInvalid,
+    /// Sound, but about another digest.
+    SubjectMismatch,
+    /// Proved under another trust domain, or with another key.
+    WrongTrust,
+    /// Signed by somebody else: another issuer or subject.
+    WrongIdentity,
+    /// Signed for another source repository than demanded.
+    WrongSourceRepository,
+    /// The builder is not among those demanded.
+    WrongBuilder,
+    /// The builder vouches for a lower SLSA build level than demanded.
+    LevelTooLow,
+    /// Built from another source.
+    WrongSource,
+    /// Built from another reference than the tag asked for.
+    WrongSourceRef,
+    /// Built from another branch, commit or workflow.
+    WrongBuild,
+    /// What the provenance says and what its signer's certificate says differ.
+    ClaimsDisagree,
+    /// The bill of materials is of a standard that the rule does not accept.
+    WrongSbomFormat,
+    /// A package that the rule denies is in the bill of materials.
+    DeniedPackage,
+    /// The evidence could not be asked for.
+    Unavailable,
+}
+
+impl fmt::Display for ReasonCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}

@@ -1,0 +1,128 @@
+//! What the rest of the program may ask of an upstream registry, and the three answers: there (`Ok(Some)`), not there
+//! (`Ok(None)`, a 404), could not be asked (`Err`).
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+use crate::oci::{Descriptor, Digest, RepositoryName, Tag};
+
+/// One configured upstream registry.
+#[async_trait]
+pub trait Upstream: fmt::Debug + Send + Sync {
+    /// The digest that `tag` means now.
+    async fn resolve(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, Unavailable>;
+
+    /// The bytes of the manifest `digest`, at most [`crate::limits::MANIFEST_BYTES`], hashed.
+    async fn manifest(
+        &self,
+        repository: &RepositoryName,
+        digest: Digest,
+    ) -> Result<Option<RemoteManifest>, Unavailable>;
+
+    /// The bytes of the blob `digest` from offset `from` on. Not hashed: whoever keeps them hashes them.
+    async fn blob(
+        &self,
+        repository: &RepositoryName,
+        digest: Digest,
+        from: u64,
+    ) -> Result<Option<BlobStream>, Unavailable>;
+
+    /// All referrers of `digest` that the referrers API lists, over all pages (bounded by
+    /// [`crate::limits::REFERRER_PAGES`]). `Ok(None)`: the registry has no referrers API, or says there are none by 404.
+    async fn referrers(
+        &self,
+        repository: &RepositoryName,
+        digest: Digest,
+    ) -> Result<Option<Vec<Descriptor>>, Unavailable>;
+
+    /// One page of tags after `last`, at most `limit`.
+    async fn tags(
+        &self,
+        repository: &RepositoryName,
+        last: Option<&Tag>,
+        limit: u32,
+    ) -> Result<Option<TagPage>, Unavailable>;
+}
+
+/// A manifest as fetched: its bytes hash to the digest asked for.
+#[derive(Debug, Clone)]
+pub struct RemoteManifest {
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+/// The body of a blob.
+pub struct BlobStream {
+    /// How many bytes the whole blob has, if the upstream said so.
+    pub total: Option<u64>,
+    /// The bytes. An error ends it; it may be resumed by asking again from the offset reached.
+    pub bytes: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl fmt::Debug for BlobStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BlobStream").field("total", &self.total).finish_non_exhaustive()
+    }
+}
+
+/// One page of a list of tags.
+#[derive(Debug, Clone)]
+pub struct TagPage {
+    /// The tags.
+    pub tags: Vec<Tag>,
+    /// Whether more follow.
+    pub more: bool,
+}
+
+/// An upstream could not be asked, or its answer could not be used.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{upstream}: {kind}: {text}")]
+pub struct Unavailable {
+    /// The upstream, by its configured name.
+    pub upstream: String,
+    /// What went wrong.
+    pub kind: UnavailableKind,
+    /// The same in words: which request, which answer.
+    pub text: String,
+    /// When to try again, if the upstream said so.
+    pub retry_after: Option<Duration>,
+}
+
+/// Why an upstream could not be asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnavailableKind {
+    /// No connection: name, route, TLS.
+    Connect,
+    /// It took too long.
+    Timeout,
+    /// The credentials were refused, or anonymous access is.
+    Unauthorized,
+    /// 429.
+    RateLimited,
+    /// 5xx, or any other status that says neither yes nor no.
+    Status,
+    /// The body was cut, malformed or larger than the bound.
+    Body,
+    /// The body has another digest than was asked for.
+    Digest,
+}
+
+impl fmt::Display for UnavailableKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "cannot connect",
+            Self::Timeout => "timed out",
+            Self::Unauthorized => "not authorized",
+            Self::RateLimited => "rate limited",
+            Self::Status => "unexpected answer",
+            Self::Body => "unusable body",
+            Self::Digest => "digest mismatch",
+        })
+    }
+}

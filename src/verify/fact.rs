@@ -1,0 +1,202 @@
+//! Proven statements, and why evidence proves nothing.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Form, Provenance, Sbom, Source};
+use crate::oci::Digest;
+
+/// One cryptographically proven statement about one digest. Made by [`crate::verify::check`] alone, and read back from
+/// where the store of facts put it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    pub(in crate::verify) subject: Digest,
+    pub(in crate::verify) source: Source,
+    pub(in crate::verify) form: Form,
+    pub(in crate::verify) signer: Signer,
+    pub(in crate::verify) signed_at: Option<Timestamp>,
+    pub(in crate::verify) log: LogProof,
+    pub(in crate::verify) claim: Claim,
+}
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Signer {
+    /// The holder of a certificate that chains to the root of a trust domain, valid when it signed.
+    Certificate(Box<Certificate>),
+    /// The holder of a configured key.
+    Key {
+        /// Its name in the configuration.
+        name: String,
+    },
+}
+
+/// The claims of a signing certificate (Fulcio's `oid-info.md`, 1.3.6.1.4.1.57264.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Certificate {
+    /// The trust domain under which it was proved.
+    pub trust: String,
+    /// The OIDC issuer (.8, or .1).
+    pub issuer: String,
+    /// The subject alternative name: a URI or an e-mail address.
+    pub subject: String,
+    /// Build signer URI (.9).
+    pub build_signer: Option<String>,
+    /// Runner environment (.11).
+    pub runner_environment: Option<String>,
+    /// Source repository URI (.12; from .5 where only that is there, for GitHub's issuer).
+    pub source_repository: Option<String>,
+    /// Source repository digest, the commit (.13, or .3).
+    pub source_commit: Option<String>,
+    /// Source repository ref (.14, or .6).
+    pub source_ref: Option<String>,
+    /// Build config URI, the workflow (.18).
+    pub build_config: Option<String>,
+    /// Build trigger (.20, or .2).
+    pub build_trigger: Option<String>,
+    /// Run invocation URI (.21).
+    pub run_invocation: Option<String>,
+}
+
+/// What stands behind the time of signing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogProof {
+    /// An entry of Rekor v1: promise (SET), inclusion proof, or both.
+    RekorV1,
+    /// An entry of Rekor v2 with inclusion proof and checkpoint.
+    RekorV2,
+    /// No log entry; a signed timestamp (RFC 3161).
+    TimestampOnly,
+    /// Neither; only for keys that say `without_log = "allow"`.
+    None,
+}
+
+/// What is claimed about the subject.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Claim {
+    /// Its digest was signed.
+    Signature,
+    /// It was built so.
+    Provenance(Box<Provenance>),
+    /// It contains these packages.
+    Sbom(Sbom),
+    /// A statement of a type that no requirement asks for.
+    Other {
+        /// The predicate type, as written.
+        predicate_type: String,
+    },
+}
+
+/// Why one piece of evidence proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flaw {
+    /// The piece.
+    pub source: Source,
+    /// Its form, if it could be told.
+    pub form: Option<Form>,
+    /// What it seemed to claim, unproven: the predicate type of an attestation.
+    pub predicate_type: Option<String>,
+    /// What kind of flaw it is.
+    pub kind: FlawKind,
+    /// The flaw in words: lower case, no full stop.
+    pub text: String,
+}
+
+/// The kinds of flaw, from the least telling to the most telling for whoever was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlawKind {
+    /// Larger or more than is looked at.
+    TooMuch,
+    /// Of a form or algorithm that is not supported.
+    Unsupported,
+    /// Cannot be parsed.
+    Malformed,
+    /// Signed by a key that is not configured, or no key at all.
+    UnknownKey,
+    /// The certificate chains to no configured root, or was not valid when it signed.
+    Certificate,
+    /// The certificate's transparency (SCT) is missing or wrong.
+    CertificateTimestamp,
+    /// The log entry, its proof or its promise is missing or wrong.
+    Log,
+    /// No trustworthy time of signing.
+    Timestamp,
+    /// The signature does not fit.
+    Signature,
+    /// Sound, but about another digest.
+    Subject,
+}
+
+/// Everything that was found out about one digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The digest.
+    pub subject: Digest,
+    /// What was proved.
+    pub facts: Vec<Arc<Fact>>,
+    /// What proved nothing, and why.
+    pub flaws: Vec<Flaw>,
+    /// Whether all published evidence was seen.
+    pub coverage: Coverage,
+    /// When the evidence was collected.
+    pub collected_at: Timestamp,
+}
+
+/// Whether all published evidence was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Coverage {
+    /// All of it.
+    Complete,
+    /// All that fits the bounds; the rest was left out.
+    Bounded,
+    /// Some of it could not be asked for: what is missing is not known to be missing.
+    Partial {
+        /// What failed, in words.
+        failure: String,
+    },
+}
+
+impl Fact {
+    /// The digest that it is about.
+    pub fn subject(&self) -> Digest {
+        self.subject
+    }
+
+    /// Where its evidence was found.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// How its evidence was written.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// Who signed.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// When it was signed: the earliest proven time, if there is one.
+    pub fn signed_at(&self) -> Option<Timestamp> {
+        self.signed_at
+    }
+
+    /// What stands behind the time.
+    pub fn log(&self) -> LogProof {
+        self.log
+    }
+
+    /// What it says.
+    pub fn claim(&self) -> &Claim {
+        &self.claim
+    }
+}

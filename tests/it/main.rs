@@ -1,0 +1,10 @@
+//! The integration tests: one binary, no network beyond 127.0.0.1, no other programs, no root.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod architecture;
