@@ -13,6 +13,8 @@ pub const EVIDENCE_BYTES: u64 = 8 * 1024 * 1024;
 pub const SBOM_BYTES: u64 = 64 * 1024 * 1024;
 /// Most evidence manifests and layers looked at for one digest; what is beyond is left out, and said so.
 pub const EVIDENCE_PIECES: usize = 64;
+/// Most bytes of evidence held at once for one digest: one large SBOM and much beside it.
+pub const EVIDENCE_TOTAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Most pages of a referrers list that are read.
 pub const REFERRER_PAGES: usize = 16;
 /// Most log entries in one bundle: each costs a signature check (sigstore-verify has no bound of its own).
@@ -33,3 +35,5 @@ pub const JSON_DEPTH: usize = 128;
 pub const ROOTS_PER_GRANT: usize = 32;
 /// Longest that collecting and checking the evidence of one digest may take. Clients wait 75 s and more for a manifest.
 pub const PROVING_TIME: Duration = Duration::from_mins(1);
+/// How long a refusal stands before the evidence is collected anew: signatures arrive after images, and a node retries.
+pub const REFUSAL_TTL: Duration = Duration::from_secs(30);

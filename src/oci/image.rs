@@ -115,6 +115,16 @@ impl Repository {
     }
 }
 
+impl Image {
+    /// The tag, if it is asked for by one.
+    pub fn tag(&self) -> Option<&Tag> {
+        match &self.reference {
+            Reference::Tag(tag) => Some(tag),
+            Reference::Digest(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Repository {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.upstream, self.name)

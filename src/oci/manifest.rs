@@ -1,6 +1,7 @@
 //! Manifests: what kind they are and what they reach, decided by their bytes alone.
 
 use std::fmt;
+use std::str::FromStr;
 
 use oci_spec::image::{ImageIndex, ImageManifest};
 use serde::Deserialize;
@@ -109,6 +110,23 @@ impl Manifest {
         }
     }
 
+    /// What a referrers list says of this manifest (OCI distribution specification, "Listing Referrers"): its own artifact
+    /// type, else that of its config, and its annotations.
+    pub fn as_referrer(&self, digest: Digest, size: u64) -> Option<Descriptor> {
+        let named = oci_spec::image::Digest::from_str(&digest.to_string()).ok()?;
+        let mut descriptor = Descriptor::new(self.media_type().as_str().into(), size, named);
+        let (artifact_type, annotations) = match self {
+            Self::Image(image) => {
+                let declared = image.artifact_type().clone();
+                (declared.or_else(|| Some(image.config().media_type().clone())), image.annotations())
+            }
+            Self::Index(index) => (index.artifact_type().clone(), index.annotations()),
+        };
+        descriptor.set_artifact_type(artifact_type);
+        descriptor.set_annotations(annotations.clone());
+        Some(descriptor)
+    }
+
     fn may_be_declared(&self, media_type: &str) -> bool {
         match self {
             Self::Image(_) => media_type == DOCKER_IMAGE || media_type == MediaType::ImageManifest.to_string(),
@@ -173,6 +191,15 @@ mod tests {
         assert!(parse_manifest(br#"{"schemaVersion":2}"#).is_err());
         let half = format!(r#"{{"schemaVersion":2,"manifests":[],"config":{CONFIG}}}"#);
         assert!(matches!(parse_manifest(half.as_bytes()), Err(ManifestError::Ambiguous)));
+    }
+
+    #[test]
+    fn a_referrer_is_listed_under_its_own_artifact_type() {
+        let plain = parse_manifest(image("").as_bytes()).unwrap();
+        let typed = parse_manifest(image(r#","artifactType":"a/b""#).as_bytes()).unwrap();
+        let listed = |manifest: &Manifest| manifest.as_referrer(Digest::of(b""), 0).unwrap().artifact_type().clone();
+        assert_eq!(listed(&plain), Some(MediaType::ImageConfig));
+        assert_eq!(listed(&typed), Some("a/b".into()));
     }
 
     #[test]
