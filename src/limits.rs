@@ -11,6 +11,8 @@ pub const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 pub const EVIDENCE_BYTES: u64 = 8 * 1024 * 1024;
 /// Largest SBOM attestation: those of big distributions reach 45 MB.
 pub const SBOM_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest config blob of an evidence manifest: cosign's lists one digest for each layer.
+pub const EVIDENCE_CONFIG_BYTES: u64 = 256 * 1024;
 /// Most evidence manifests and layers looked at for one digest; what is beyond is left out, and said so.
 pub const EVIDENCE_PIECES: usize = 64;
 /// Most bytes of evidence held at once for one digest: one large SBOM and much beside it.
@@ -31,6 +33,8 @@ pub const PACKAGES: usize = 200_000;
 pub const DESCRIPTORS: usize = 1024;
 /// Deepest JSON that is parsed; `serde_json` stops at 128 by itself.
 pub const JSON_DEPTH: usize = 128;
+/// Most members of one JSON object: no statement or SBOM comes near, and each costs memory while it is read.
+pub const JSON_MEMBERS: usize = 65_536;
 /// Most roots that one grant is judged under.
 pub const ROOTS_PER_GRANT: usize = 32;
 /// Longest that collecting and checking the evidence of one digest may take. Clients wait 75 s and more for a manifest.

@@ -123,3 +123,10 @@ pub enum Malformed {
         limit: u64,
     },
 }
+
+impl Malformed {
+    /// [`Malformed::StatementType`], cut to what fits a line of log.
+    pub(in crate::evidence) fn statement_type(text: &str) -> Self {
+        Self::StatementType(text.chars().take(200).collect())
+    }
+}

@@ -1,7 +1,17 @@
 //! What an upstream published about a digest. Untrusted: this module parses and proves nothing.
 
 mod claim;
+mod layer;
+mod media;
 mod piece;
+mod simple_signing;
+mod strict;
+mod tag;
 
 pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, SbomFormat, SlsaVersion, Statement};
+pub use layer::{Layer, Via, layers};
+pub use media::{is_evidence_blob, is_evidence_manifest};
 pub use piece::{Content, CosignMaterial, Evidence, Form, Source};
+pub use simple_signing::SimpleSigning;
+pub use strict::read_strictly;
+pub use tag::{attestation_tag, referrers_tag, signature_tag, subject_of_tag};

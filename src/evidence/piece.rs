@@ -66,6 +66,8 @@ pub enum Content {
 pub struct CosignMaterial {
     /// `dev.sigstore.cosign/certificate`: the signing certificate, PEM.
     pub certificate: Option<String>,
+    /// `dev.sigstore.cosign/chain`: certificates between it and a root, PEM.
+    pub chain: Option<String>,
     /// `dev.sigstore.cosign/bundle`: the log entry with its promise (SET), JSON.
     pub log_entry: Option<String>,
     /// `dev.sigstore.cosign/rfc3161timestamp`: a signed timestamp, JSON.
