@@ -3,10 +3,14 @@
 //! `Evidence -> Fact -> Verdict -> Admitted -> bytes`. A module imports only modules of earlier layers; the table is
 //! in `tests/it/architecture.rs`, the tour in `docs/architecture.md`.
 
+pub mod admin;
 pub mod clock;
 pub mod evidence;
+pub mod front;
 pub mod limits;
+pub mod listen;
 pub mod oci;
 pub mod policy;
+pub mod telemetry;
 pub mod upstream;
 pub mod verify;

@@ -1,0 +1,149 @@
+//! One connection: handshake, protocol, requests, until it ends, idles, stalls, or is drained.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::{Executor, Read, Write};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::task::TaskTracker;
+use tracing::debug;
+
+use crate::listen::activity::{Activity, State};
+use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
+use crate::listen::{Answer, Body, Limits, Serving};
+
+type Builder = auto::Builder<Tracked>;
+
+/// Runs the streams of HTTP/2 connections as tasks that a drain waits for.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, stream: F) {
+        self.0.spawn(stream);
+    }
+}
+
+pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: TcpStream) {
+    // Heads and small bodies leave at once. It fails only where the client is gone already, as the first read will show.
+    if let Err(error) = socket.set_nodelay(true) {
+        debug!(%error, "cannot set TCP_NODELAY");
+    }
+    let builder = builder(&serving.limits, &serving.tasks);
+    let Some(tls) = &serving.tls else {
+        return requests(serving, builder, TokioIo::new(socket)).await;
+    };
+    let Some(socket) = handshake(serving, tls, socket).await else { return };
+    let builder = match socket.get_ref().1.alpn_protocol() {
+        Some(b"h2") => builder.http2_only(),
+        Some(_) | None => builder.http1_only(),
+    };
+    requests(serving, builder, TokioIo::new(socket)).await;
+}
+
+async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
+    let handshake = timeout(serving.limits.handshake, tls.accept(socket));
+    let outcome = tokio::select! {
+        () = serving.stop.cancelled() => return None,
+        outcome = Box::pin(handshake) => outcome,
+    };
+    match outcome {
+        Ok(Ok(socket)) => Some(socket),
+        Ok(Err(error)) => {
+            debug!(%error, "no tls session");
+            None
+        }
+        Err(_) => {
+            debug!("the tls handshake took too long");
+            None
+        }
+    }
+}
+
+fn builder(limits: &Limits, tasks: &TaskTracker) -> Builder {
+    let mut builder = auto::Builder::new(Tracked(tasks.clone()));
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.head)
+        .max_headers(HEADERS)
+        .max_buf_size(BUFFER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_send_buf_size(BUFFER_BYTES)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}
+
+async fn requests<A: Answer, S>(serving: &Serving<A>, builder: Builder, stream: S)
+where
+    S: Read + Write + Unpin + Send + 'static,
+{
+    let activity = Activity::new();
+    let answer = Arc::clone(&serving.answer);
+    let counted = Arc::clone(&activity);
+    let connection = builder.serve_connection(
+        stream,
+        service_fn(move |request| respond(Arc::clone(&answer), Arc::clone(&counted), request)),
+    );
+    let mut connection = pin!(connection);
+    let mut is_closing = false;
+    let mut look = pin!(sleep_until(Instant::now() + serving.limits.idle));
+    loop {
+        tokio::select! {
+            end = connection.as_mut() => return report(end),
+            () = serving.stop.cancelled(), if !is_closing => {
+                is_closing = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = serving.cut.cancelled() => {
+                serving.cuts.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            () = look.as_mut() => match activity.state(&serving.limits) {
+                State::Busy(until) => look.as_mut().reset(until),
+                State::Idle if !is_closing => {
+                    is_closing = true;
+                    connection.as_mut().graceful_shutdown();
+                    look.as_mut().reset(Instant::now() + serving.limits.head);
+                }
+                State::Idle => return debug!("idle, and did not close"),
+                State::Stalled => return debug!("the client takes nothing of what it asked for"),
+            }
+        }
+    }
+}
+
+async fn respond<A: Answer>(
+    answer: Arc<A>,
+    activity: Arc<Activity>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let turn = activity.begin();
+    let response = answer.answer(request).await;
+    Ok(response.map(|body| body.reporting(turn)))
+}
+
+fn report(end: Result<(), Box<dyn Error + Send + Sync>>) {
+    if let Err(error) = end {
+        debug!(%error, "the connection broke");
+    }
+}

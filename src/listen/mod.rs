@@ -1,0 +1,175 @@
+//! Accepts connections and speaks HTTP/1.1 and HTTP/2 on them, with or without TLS, within limits; and drains.
+//!
+//! It knows nothing of registries: whoever listens gives it an [`Answer`]. It must never spawn a task that a drain does
+//! not wait for.
+
+mod activity;
+mod body;
+mod connection;
+mod limits;
+mod tls;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{Instrument, debug, debug_span, warn};
+
+pub use body::{Body, ByteStream};
+pub use limits::Limits;
+pub use tls::{TlsError, TlsSettings};
+
+/// Answers requests. A panic or an error of it ends the connection that asked, and no other.
+pub trait Answer: fmt::Debug + Send + Sync + 'static {
+    /// The response to `request`. Dropped where it stands when the client hangs up.
+    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Why nothing can be listened to.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The address is taken, or not of this host.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address, as configured.
+        address: SocketAddr,
+        /// What the operating system says.
+        source: io::Error,
+    },
+    /// The certificate or key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+/// A bound address: it queues connections already, and accepts them once it [serves](Listener::serve).
+pub struct Listener {
+    sockets: TcpListener,
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+}
+
+/// How a drain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut, because they did not finish before the deadline.
+    pub cut: usize,
+}
+
+impl Listener {
+    /// Binds `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// [`ListenError`] if the address cannot be bound or the TLS files cannot be used.
+    pub async fn bind(address: SocketAddr, tls: Option<&TlsSettings>, limits: Limits) -> Result<Self, ListenError> {
+        let tls = tls.map(tls::acceptor).transpose()?;
+        let bind = |source| ListenError::Bind { address, source };
+        let sockets = TcpListener::bind(address).await.map_err(bind)?;
+        let address = sockets.local_addr().map_err(bind)?;
+        Ok(Self { sockets, address, tls, limits })
+    }
+
+    /// The address that is bound, with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether clients must speak TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Serves until `stop` is cancelled; then accepts nothing more, lets what runs finish until [`Limits::drain`] is
+    /// over, and cuts the rest.
+    pub async fn serve<A: Answer>(self, answer: Arc<A>, stop: CancellationToken) -> Drained {
+        let serving = Serving {
+            answer,
+            tls: self.tls,
+            limits: self.limits,
+            stop,
+            cut: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            cuts: AtomicUsize::new(0),
+        };
+        let serving = Arc::new(serving);
+        serving.accept_all(self.sockets).await;
+        serving.drain().await
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").field("address", &self.address).field("tls", &self.is_tls()).finish_non_exhaustive()
+    }
+}
+
+/// What all connections of one listener share.
+struct Serving<A> {
+    answer: Arc<A>,
+    tls: Option<TlsAcceptor>,
+    limits: Limits,
+    /// No new requests.
+    stop: CancellationToken,
+    /// No requests at all any more.
+    cut: CancellationToken,
+    tasks: TaskTracker,
+    cuts: AtomicUsize,
+}
+
+impl<A: Answer> Serving<A> {
+    async fn accept_all(self: &Arc<Self>, sockets: TcpListener) {
+        let free = Arc::new(Semaphore::new(self.limits.connections));
+        let accept = async {
+            // Waiting for a free place before accepting leaves the queue to the kernel, which bounds it.
+            while let Ok(place) = Arc::clone(&free).acquire_owned().await {
+                match sockets.accept().await {
+                    Ok((socket, peer)) => self.start(socket, peer, place),
+                    Err(error) => self.pause(&error).await,
+                }
+            }
+        };
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = accept => {}
+        }
+    }
+
+    fn start(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
+        let serving = Arc::clone(self);
+        let connection = async move {
+            connection::serve(&serving, socket).await;
+            drop(place);
+        };
+        self.tasks.spawn(connection.instrument(debug_span!("connection", %peer)));
+    }
+
+    /// A failed `accept` is the client's (reset) or the host's (no file descriptors left): the pause keeps the latter
+    /// from becoming a busy loop.
+    async fn pause(&self, error: &io::Error) {
+        if !matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+            warn!(%error, "cannot accept a connection");
+            tokio::time::sleep(self.limits.accept_pause).await;
+        }
+    }
+
+    async fn drain(&self) -> Drained {
+        self.tasks.close();
+        if tokio::time::timeout(self.limits.drain, self.tasks.wait()).await.is_err() {
+            self.cut.cancel();
+            self.tasks.wait().await;
+        }
+        let cut = self.cuts.load(Ordering::Relaxed);
+        debug!(cut, "drained");
+        Drained { cut }
+    }
+}

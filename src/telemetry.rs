@@ -1,0 +1,46 @@
+//! The log: what goes to standard error, and how it is written. Tokens, credentials and bodies never go there.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// What is logged where nobody says otherwise: each decision, and what goes wrong.
+const STANDARD: &str = "info,hyper=warn,hyper_util=warn,h2=warn,rustls=warn,sqlx=warn";
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter is misspelt.
+    #[error("the log filter {filter:?} is not understood")]
+    Filter {
+        /// The filter, as given.
+        filter: String,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// Somebody else logs in this process already.
+    #[error("a log is set up already")]
+    Taken(#[from] TryInitError),
+}
+
+/// Starts the log, for the whole process: JSON, one object a line, unless standard error is a terminal.
+///
+/// `filter` is what `RUST_LOG` would be, such as `debug` or `bonafide::gate=debug`; without it, `RUST_LOG` counts.
+///
+/// # Errors
+/// [`TelemetryError`] if the filter is misspelt, or if the process has a log already.
+pub fn start(filter: Option<&str>) -> Result<(), TelemetryError> {
+    let environment = std::env::var(EnvFilter::DEFAULT_ENV).ok();
+    let filter = filter.or(environment.as_deref()).filter(|filter| !filter.is_empty()).unwrap_or(STANDARD);
+    let parsed =
+        EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
+    if io::stderr().is_terminal() {
+        subscriber.finish().try_init()?;
+    } else {
+        subscriber.json().flatten_event(true).with_current_span(false).finish().try_init()?;
+    }
+    Ok(())
+}
