@@ -1,5 +1,6 @@
 //! What a statement claims, once somebody has proved who made it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -43,10 +44,16 @@ pub struct Provenance {
     pub source: Option<String>,
     /// The reference that was built, such as `refs/tags/v1.2.3`.
     pub source_ref: Option<String>,
-    /// The commit that was built, hexadecimal.
+    /// The branch that was built, such as `main`; for a tag the branch that it was pushed from, where the builder says.
+    pub source_branch: Option<String>,
+    /// The commit that was built, hexadecimal, in lower case.
     pub source_commit: Option<String>,
     /// The path of the workflow, such as `.github/workflows/release.yml`.
     pub workflow: Option<String>,
+    /// The inputs that the workflow was started with; values that are no text as JSON.
+    pub workflow_inputs: BTreeMap<String, String>,
+    /// The run that built it, as the builder names its runs.
+    pub invocation: Option<String>,
     /// `materials` (v0.2) or `resolvedDependencies` (v1).
     pub dependencies: Vec<Dependency>,
 }
