@@ -1,5 +1,114 @@
 //! Rules, and what they say of proven facts: pure, total, in microseconds.
 
+mod builder;
+mod error;
+mod identity;
+mod judge;
+mod pattern;
+mod provenance;
+mod reason;
+mod revoked;
+mod rule;
+mod sbom;
+mod settings;
 mod verdict;
+mod view;
 
+use std::fmt;
+
+pub use error::{PolicyError, PolicyProblem};
+pub use judge::Request;
+pub use pattern::GlobError;
+pub use rule::Rule;
+pub use settings::{
+    BuilderSettings, ExceptionSettings, ProvenanceSettings, RevokedSettings, RuleSettings, SbomSettings, Settings,
+    SignatureSettings,
+};
 pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
+pub use view::{FactView, VerdictView};
+
+use crate::oci::{Repository, Tag};
+use builder::Catalogue;
+use error::Place;
+use revoked::{Exception, Revoked};
+
+/// All rules, compiled. Immutable: a changed configuration makes another one.
+#[derive(Debug)]
+pub struct Policy {
+    rules: Vec<Rule>,
+    exceptions: Vec<Exception>,
+    revoked: Revoked,
+}
+
+/// What the rest of the configuration has names for.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Whether there is a trust domain of that name.
+    pub trust: &'a dyn Fn(&str) -> bool,
+    /// Whether there is a key of that name.
+    pub key: &'a dyn Fn(&str) -> bool,
+}
+
+impl Policy {
+    /// Compiles the rules.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: where in the settings, and what to write instead.
+    pub fn new(settings: &Settings, known: &Known<'_>) -> Result<Self, PolicyError> {
+        let catalogue = Catalogue::compile(&settings.builder, known)?;
+        Ok(Self {
+            rules: Rule::compile_all(&settings.rule, &catalogue, known)?,
+            exceptions: Exception::compile_all(&settings.exception)?,
+            revoked: Revoked::compile(&settings.revoked)?,
+        })
+    }
+
+    /// The rule that decides about a request: the first that matches. A rule with `tags` matches no request without a
+    /// tag.
+    pub fn rule(&self, repository: &Repository, tag: Option<&Tag>) -> Option<&Rule> {
+        let repository = repository.to_string();
+        self.rules.iter().find(|rule| rule.is_for_tag(tag) && rule.is_for(&repository))
+    }
+
+    /// Whether judging `request` takes a proof: not where no rule matches, or where the rule looks at none.
+    pub fn needs_proof(&self, request: &Request<'_>) -> bool {
+        let rule = self.rule(request.repository, request.tag);
+        self.revoked.digest(request.digest).is_none()
+            && rule.is_some_and(|rule| match rule.mode() {
+                Mode::Enforce | Mode::Audit => true,
+                Mode::Allow | Mode::Deny => false,
+            })
+    }
+
+    /// Whether anything of `repository` could be served: some rule other than `deny`, or an exception, is for it.
+    pub fn names(&self, repository: &Repository) -> bool {
+        let name = repository.to_string();
+        let mut rules = self.rules.iter().filter(|rule| rule.is_for(&name));
+        // A `deny` for all tags hides what comes after it.
+        let first = rules.find(|rule| rule.mode() != Mode::Deny || !rule.has_tags());
+        first.is_some_and(|rule| rule.mode() != Mode::Deny)
+            || self.exceptions.iter().any(|exception| exception.is_for(repository))
+    }
+
+    /// What weakens its checks, in words, for the log at start.
+    pub fn weakenings(&self) -> Vec<String> {
+        let exceptions = self.exceptions.iter().map(Exception::weakening);
+        self.rules.iter().flat_map(Rule::weakenings).chain(exceptions).collect()
+    }
+}
+
+impl Known<'_> {
+    fn check_trust(&self, name: &str, at: &Place) -> Result<(), PolicyError> {
+        if (self.trust)(name) { Ok(()) } else { Err(at.problem(PolicyProblem::UnknownTrust(name.to_owned()))) }
+    }
+
+    fn check_key(&self, name: &str, at: &Place) -> Result<(), PolicyError> {
+        if (self.key)(name) { Ok(()) } else { Err(at.problem(PolicyProblem::UnknownKey(name.to_owned()))) }
+    }
+}
+
+impl fmt::Debug for Known<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").finish_non_exhaustive()
+    }
+}

@@ -136,6 +136,8 @@ pub enum ReasonCode {
     WrongSbomFormat,
     /// A package that the rule denies is in the bill of materials.
     DeniedPackage,
+    /// Revoked: the image, its signer, or the commit that it was built from.
+    Revoked,
     /// The evidence could not be asked for.
     Unavailable,
 }

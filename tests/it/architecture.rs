@@ -13,7 +13,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("evidence", &["oci", "limits"]),
     ("trust", &["oci", "clock", "limits"]),
     ("verify", &["oci", "limits", "evidence", "trust"]),
-    ("policy", &["oci", "limits", "evidence", "verify"]),
+    ("policy", &["oci", "clock", "limits", "evidence", "verify"]),
     ("facts", &["oci", "clock", "limits", "verify"]),
     ("upstream", &["oci", "clock", "limits"]),
     ("content", &["oci", "clock", "limits"]),

@@ -1,0 +1,229 @@
+//! `[rule.provenance]`: how an image must have been built.
+//!
+//! Any repository can call a reusable workflow, so the builder alone says nothing of the source. The source is what the
+//! signer's certificate says, and what the provenance says must be the same.
+
+use std::sync::Arc;
+
+use crate::evidence::Provenance;
+use crate::oci::Tag;
+use crate::policy::builder::{Builder, Catalogue, Vouched, check_level, vouched};
+use crate::policy::error::{Place, PolicyError, PolicyProblem};
+use crate::policy::identity::{repository_of, source_glob};
+use crate::policy::pattern::Glob;
+use crate::policy::reason::{because, shown};
+use crate::policy::settings::ProvenanceSettings;
+use crate::policy::{Reason, ReasonCode};
+use crate::verify::{Certificate, Signer};
+
+/// What a rule demands of provenance.
+#[derive(Debug)]
+pub(super) struct ProvenanceRule {
+    trust: Vec<Box<str>>,
+    builders: Vec<Arc<Builder>>,
+    level: Option<u8>,
+    source: Option<Glob>,
+    source_ref: Option<Glob>,
+    source_branch: Option<Glob>,
+    source_commit: Option<Box<str>>,
+    workflow: Option<Glob>,
+}
+
+/// What was built, as far as signer and provenance agree on it.
+struct Origin<'a> {
+    source: Option<&'a str>,
+    source_ref: Option<&'a str>,
+    commit: Option<&'a str>,
+    workflow: Option<&'a str>,
+}
+
+const BRANCHES: &str = "refs/heads/";
+
+impl ProvenanceRule {
+    /// Reads the block. `trust` is proved by these domains.
+    pub(super) fn compile(
+        settings: &ProvenanceSettings,
+        trust: Vec<Box<str>>,
+        catalogue: &Catalogue,
+        at: &Place,
+    ) -> Result<Self, PolicyError> {
+        if let Some(level) = settings.level {
+            check_level(level, at)?;
+        }
+        let source = settings.source.as_deref();
+        let glob = |key: &str, text: &Option<String>| {
+            text.as_deref().map(Glob::new).transpose().map_err(|error| at.key(key).problem(error))
+        };
+        let source_ref = settings.source_ref.as_deref().map(Glob::template).transpose();
+        Ok(Self {
+            trust,
+            builders: catalogue.named(settings.builders.as_deref(), at)?,
+            level: settings.level,
+            source: source.map(|source| source_glob(source, &at.key("source"))).transpose()?,
+            source_ref: source_ref.map_err(|error| at.key("source_ref").problem(error))?,
+            source_branch: glob("source_branch", &settings.source_branch)?,
+            source_commit: settings.source_commit.as_deref().map(|text| commit(text, at)).transpose()?,
+            workflow: glob("workflow", &settings.workflow)?,
+        })
+    }
+
+    /// The keys that its builders sign with, each with the builder's name.
+    pub(super) fn keys(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.builders.iter().filter_map(|builder| Some((builder.name(), builder.key()?)))
+    }
+
+    /// Whether it leaves open what was built.
+    pub(super) fn names_no_source(&self) -> bool {
+        self.source.as_ref().is_none_or(Glob::is_anything)
+    }
+
+    /// Why `provenance`, signed by `signer`, does not do: the first line that it does not meet.
+    pub(super) fn check(&self, signer: &Signer, provenance: &Provenance, tag: Option<&Tag>) -> Result<(), Reason> {
+        self.check_trust(signer)?;
+        let vouched = vouched(&self.builders, signer, provenance)?;
+        let origin = Origin::agreed(signer, provenance)?;
+        self.check_level(&vouched)?;
+        self.check_source(&origin)?;
+        self.check_ref(&origin, tag)?;
+        self.check_build(&origin)
+    }
+
+    fn check_trust(&self, signer: &Signer) -> Result<(), Reason> {
+        let Signer::Certificate(certificate) = signer else { return Ok(()) };
+        if self.trust.iter().any(|trust| **trust == *certificate.trust) {
+            return Ok(());
+        }
+        let text = format!(
+            "provenance proved by trust domain {}, expected {}",
+            shown(&certificate.trust),
+            self.trust.join(" or ")
+        );
+        because(ReasonCode::WrongTrust, text)
+    }
+
+    fn check_level(&self, vouched: &Vouched<'_>) -> Result<(), Reason> {
+        let Some(expected) = self.level.filter(|expected| vouched.level < *expected) else { return Ok(()) };
+        let why = if vouched.self_attested {
+            "signed by a workflow of the source repository itself, which is level 2 at most".to_owned()
+        } else {
+            format!("builder {} vouches for no more", vouched.builder.name())
+        };
+        because(ReasonCode::LevelTooLow, format!("SLSA build level {} ({why}), expected {expected}", vouched.level))
+    }
+
+    fn check_source(&self, origin: &Origin<'_>) -> Result<(), Reason> {
+        let fits = |expected: &Glob, found: &str| expected.matches(repository_of(found));
+        demand(ReasonCode::WrongSource, "source repository", self.source.as_ref(), origin.source, fits)
+    }
+
+    fn check_ref(&self, origin: &Origin<'_>, tag: Option<&Tag>) -> Result<(), Reason> {
+        let Some(expected) = &self.source_ref else { return Ok(()) };
+        let tag = tag.map(Tag::as_str);
+        // By digest there is no tag to compare with.
+        if tag.is_none() && expected.needs_tag() {
+            return Ok(());
+        }
+        if origin.source_ref.is_some_and(|found| expected.matches_tag(found, tag.unwrap_or_default())) {
+            return Ok(());
+        }
+        let found = found("source reference", origin.source_ref);
+        because(ReasonCode::WrongSourceRef, format!("built from {found}, expected {}", expected.shown_with(tag)))
+    }
+
+    fn check_build(&self, origin: &Origin<'_>) -> Result<(), Reason> {
+        let branch = origin.source_ref.and_then(|name| name.strip_prefix(BRANCHES));
+        let code = ReasonCode::WrongBuild;
+        demand(code, "branch", self.source_branch.as_ref(), branch, Glob::matches)?;
+        demand(code, "commit", self.source_commit.as_ref(), origin.commit, |expected, found| **expected == *found)?;
+        demand(code, "workflow", self.workflow.as_ref(), origin.workflow, Glob::matches)
+    }
+}
+
+impl<'a> Origin<'a> {
+    /// What the certificate says, which nobody but the issuer can forge; what the provenance adds must not contradict it.
+    /// Where a key signed there is no certificate, and whoever configured the key vouches for what it says.
+    fn agreed(signer: &'a Signer, provenance: &'a Provenance) -> Result<Self, Reason> {
+        let said = Self {
+            source: provenance.source.as_deref(),
+            source_ref: provenance.source_ref.as_deref(),
+            commit: provenance.source_commit.as_deref(),
+            workflow: provenance.workflow.as_deref(),
+        };
+        let Signer::Certificate(certificate) = signer else { return Ok(said) };
+        let proved = Self::of(certificate);
+        let same = |a: &str, b: &str| repository_of(a) == repository_of(b);
+        agree("source repository", proved.source, said.source, same)?;
+        agree("source reference", proved.source_ref, said.source_ref, |a, b| a == b)?;
+        agree("commit", proved.commit, said.commit, |a, b| a == b)?;
+        agree("workflow", proved.workflow, said.workflow, |a, b| a == b)?;
+        Ok(Self {
+            source: proved.source.filter(|_| said.source.is_some()),
+            source_ref: proved.source_ref.or(said.source_ref),
+            commit: proved.commit.or(said.commit),
+            workflow: proved.workflow.or(said.workflow),
+        })
+    }
+
+    fn of(certificate: &'a Certificate) -> Self {
+        Self {
+            source: certificate.source_repository.as_deref(),
+            source_ref: certificate.source_ref.as_deref(),
+            commit: certificate.source_commit.as_deref(),
+            workflow: certificate.build_config.as_deref().map(path_of_workflow),
+        }
+    }
+}
+
+/// `.github/workflows/release.yml` of `https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1`.
+fn path_of_workflow(uri: &str) -> &str {
+    let path = uri.split_once("/.github/").map(|(repository, _)| uri.get(repository.len() + 1..).unwrap_or(uri));
+    let path = path.unwrap_or(uri);
+    path.split_once('@').map_or(path, |(path, _)| path)
+}
+
+fn agree(
+    what: &str,
+    proved: Option<&str>,
+    said: Option<&str>,
+    same: impl Fn(&str, &str) -> bool,
+) -> Result<(), Reason> {
+    match (proved, said) {
+        (Some(proved), Some(said)) if !same(proved, said) => {
+            let text = format!(
+                "provenance names {what} {}, but the certificate of its signer names {}",
+                shown(said),
+                shown(proved)
+            );
+            because(ReasonCode::ClaimsDisagree, text)
+        }
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
+fn demand<T: ToString>(
+    code: ReasonCode,
+    what: &str,
+    expected: Option<&T>,
+    actual: Option<&str>,
+    fits: impl Fn(&T, &str) -> bool,
+) -> Result<(), Reason> {
+    let Some(expected) = expected else { return Ok(()) };
+    if actual.is_some_and(|actual| fits(expected, actual)) {
+        return Ok(());
+    }
+    because(code, format!("built from {}, expected {}", found(what, actual), expected.to_string()))
+}
+
+fn found(what: &str, actual: Option<&str>) -> String {
+    actual.map_or_else(|| format!("no {what} that its signer proves"), |actual| format!("{what} {}", shown(actual)))
+}
+
+fn commit(text: &str, at: &Place) -> Result<Box<str>, PolicyError> {
+    read_commit(text).map_err(|problem| at.key("source_commit").problem(problem))
+}
+
+/// A whole commit, in lower case.
+pub(super) fn read_commit(text: &str) -> Result<Box<str>, PolicyProblem> {
+    let whole = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if whole { Ok(text.to_ascii_lowercase().into()) } else { Err(PolicyProblem::Commit(text.to_owned())) }
+}

@@ -1,0 +1,120 @@
+//! What beats every rule: revocations, and exceptions that end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::oci::{Digest, Image, Reference, Repository};
+use crate::policy::error::{Place, PolicyError, PolicyProblem};
+use crate::policy::judge::Request;
+use crate::policy::pattern::Glob;
+use crate::policy::provenance::read_commit;
+use crate::policy::reason::{because, shown};
+use crate::policy::settings::{ExceptionSettings, RevokedSettings};
+use crate::policy::{Decision, Mode, Reason, ReasonCode, Verdict};
+use crate::verify::{Claim, Fact, Signer};
+
+/// What is refused whatever the rules say.
+#[derive(Debug)]
+pub(super) struct Revoked {
+    digests: BTreeSet<Digest>,
+    subjects: Vec<Glob>,
+    commits: BTreeSet<Box<str>>,
+}
+
+/// One image that is served unproven for a while.
+#[derive(Debug)]
+pub(super) struct Exception {
+    repository: Repository,
+    digest: Digest,
+    until: Timestamp,
+    name: Arc<str>,
+}
+
+impl Revoked {
+    pub(super) fn compile(settings: &RevokedSettings) -> Result<Self, PolicyError> {
+        let at = Place::of("revoked");
+        let subjects = settings.subjects.iter().enumerate();
+        let commits = settings.commits.iter().enumerate();
+        Ok(Self {
+            digests: settings.digests.iter().copied().collect(),
+            subjects: subjects
+                .map(|(index, text)| Glob::new(text).map_err(|error| at.item("subjects", index).problem(error)))
+                .collect::<Result<_, _>>()?,
+            commits: commits
+                .map(|(index, text)| read_commit(text).map_err(|error| at.item("commits", index).problem(error)))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Why nothing of this digest is served.
+    pub(super) fn digest(&self, digest: Digest) -> Option<Reason> {
+        let revoked = self.digests.contains(&digest);
+        revoked.then(|| Reason { code: ReasonCode::Revoked, text: format!("{digest} is revoked") })
+    }
+
+    /// Why a fact no longer counts.
+    pub(super) fn fact(&self, fact: &Fact) -> Result<(), Reason> {
+        if let Signer::Certificate(certificate) = fact.signer() {
+            if self.subjects.iter().any(|subject| subject.matches(&certificate.subject)) {
+                return because(ReasonCode::Revoked, format!("signer {} is revoked", shown(&certificate.subject)));
+            }
+            self.commit(certificate.source_commit.as_deref())?;
+        }
+        match fact.claim() {
+            Claim::Provenance(provenance) => self.commit(provenance.source_commit.as_deref()),
+            Claim::Signature | Claim::Sbom(_) | Claim::Other { .. } => Ok(()),
+        }
+    }
+
+    fn commit(&self, commit: Option<&str>) -> Result<(), Reason> {
+        let Some(commit) = commit.map(str::to_ascii_lowercase) else { return Ok(()) };
+        if self.commits.contains(commit.as_str()) {
+            return because(ReasonCode::Revoked, format!("commit {commit} is revoked"));
+        }
+        Ok(())
+    }
+}
+
+impl Exception {
+    pub(super) fn compile_all(settings: &[ExceptionSettings]) -> Result<Vec<Self>, PolicyError> {
+        let compile = |(index, settings)| Self::compile(settings, &Place::table("exception", index));
+        settings.iter().enumerate().map(compile).collect()
+    }
+
+    fn compile(settings: &ExceptionSettings, at: &Place) -> Result<Self, PolicyError> {
+        let malformed = || at.key("image").problem(PolicyProblem::ImageDigest(settings.image.clone()));
+        let image: Image = settings.image.parse().map_err(|_| malformed())?;
+        let Reference::Digest(digest) = image.reference else { return Err(malformed()) };
+        if settings.reason.trim().is_empty() {
+            return Err(at.key("reason").problem(PolicyProblem::Empty));
+        }
+        let name = format!("exception: {}", settings.reason);
+        Ok(Self { repository: image.repository, digest, until: settings.until, name: name.into() })
+    }
+
+    /// Whether it is about the image, and still holds.
+    pub(super) fn covers(&self, request: &Request<'_>, now: Timestamp) -> bool {
+        self.digest == request.digest && self.repository == *request.repository && now < self.until
+    }
+
+    pub(super) fn is_for(&self, repository: &Repository) -> bool {
+        self.repository == *repository
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict {
+            decision: Decision::Admit,
+            rule: Some(Arc::clone(&self.name)),
+            mode: Some(Mode::Allow),
+            requirements: Vec::new(),
+            message: None,
+        }
+    }
+
+    /// What to say of it in the log at start.
+    pub(super) fn weakening(&self) -> String {
+        format!("{}: {}@{} is served without any proof until {}", self.name, self.repository, self.digest, self.until)
+    }
+}

@@ -1,0 +1,148 @@
+//! What a configuration file says of rules, word for word. Nothing here is checked beyond its shape: see
+//! [`crate::policy::Policy::new`].
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::clock::read_timestamp;
+use crate::evidence::SbomFormat;
+use crate::oci::Digest;
+use crate::policy::Mode;
+
+/// All that a configuration says of rules.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Settings {
+    /// `[[rule]]`, in order: the first that matches decides.
+    pub rule: Vec<RuleSettings>,
+    /// `[[builder]]`: who else may vouch for provenance.
+    pub builder: Vec<BuilderSettings>,
+    /// `[[exception]]`: single images that are served unproven for a while.
+    pub exception: Vec<ExceptionSettings>,
+    /// `[revoked]`: what is refused whatever the rules say.
+    pub revoked: RevokedSettings,
+}
+
+/// `[[rule]]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSettings {
+    /// Its name, in reasons, logs and metrics.
+    pub name: String,
+    /// Globs over `upstream/repository`.
+    pub images: Vec<String>,
+    /// Globs over the tag; a request without a tag matches no rule that has them.
+    pub tags: Option<Vec<String>>,
+    /// What is done with its requirements.
+    #[serde(default = "enforce")]
+    pub mode: Mode,
+    /// Who must have signed: every block must be met.
+    #[serde(default)]
+    pub signature: Vec<SignatureSettings>,
+    /// How it must have been built.
+    pub provenance: Option<ProvenanceSettings>,
+    /// What must be known of its content.
+    pub sbom: Option<SbomSettings>,
+    /// What whoever is refused gets to read besides the reason.
+    pub message: Option<String>,
+}
+
+/// `[[rule.signature]]`, and `signed_by` of `[rule.sbom]`: one identity.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SignatureSettings {
+    /// The trust domain that proves it: `public-good` unless said.
+    pub trust: Option<String>,
+    /// Glob over the OIDC issuer.
+    pub issuer: Option<String>,
+    /// Glob over the subject alternative name: a URI or an e-mail address.
+    pub subject: Option<String>,
+    /// The same as a regular expression, always anchored.
+    pub subject_regex: Option<String>,
+    /// Glob over the source repository that the certificate names.
+    pub source_repository: Option<String>,
+    /// The name of a `[[key]]`, instead of all of the above.
+    pub key: Option<String>,
+}
+
+/// `[rule.provenance]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProvenanceSettings {
+    /// The trust domain that proves it: those of the rule's signature blocks, else `public-good`, unless said.
+    pub trust: Option<String>,
+    /// The least SLSA build level, 1 to 3.
+    pub level: Option<u8>,
+    /// Names of builders: of the catalogue or of a `[[builder]]`. Any of them unless said.
+    pub builders: Option<Vec<String>>,
+    /// Glob over the source repository, such as `github.com/fystack/apex`.
+    pub source: Option<String>,
+    /// Glob over the reference that was built; `{tag}` is the tag asked for.
+    pub source_ref: Option<String>,
+    /// Glob over the branch that was built.
+    pub source_branch: Option<String>,
+    /// The commit that was built, hexadecimal.
+    pub source_commit: Option<String>,
+    /// Glob over the path of the workflow that was run.
+    pub workflow: Option<String>,
+}
+
+/// `[rule.sbom]`
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SbomSettings {
+    /// The trust domain that proves it, in place of the one its signers name.
+    pub trust: Option<String>,
+    /// The standards accepted: any unless said.
+    pub formats: Option<Vec<SbomFormat>>,
+    /// Who must have signed it: any identity of the rule's signature blocks unless said.
+    pub signed_by: Option<SignatureSettings>,
+    /// Package URLs, with or without a version, that must not be in it.
+    pub deny_packages: Vec<String>,
+}
+
+/// `[[builder]]`: who may vouch for provenance, and at what SLSA build level.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BuilderSettings {
+    /// Its name. The name of a builder of the catalogue replaces that one.
+    pub name: String,
+    /// Glob over the builder's id in the predicate.
+    pub id: String,
+    /// The OIDC issuer of its certificates.
+    pub issuer: Option<String>,
+    /// Glob over the subject of its certificates, where that is not the id itself.
+    pub subject: Option<String>,
+    /// The name of the `[[key]]` that it signs with, instead of a certificate.
+    pub key: Option<String>,
+    /// The SLSA build level that it vouches for, 1 to 3.
+    pub level: u8,
+}
+
+/// `[[exception]]`: one image that is served unproven for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExceptionSettings {
+    /// `upstream/repository@sha256:..`
+    pub image: String,
+    /// When it ends. An exception without an end does not parse.
+    #[serde(deserialize_with = "read_timestamp")]
+    pub until: Timestamp,
+    /// Why it was made.
+    pub reason: String,
+}
+
+/// `[revoked]`: what is refused whatever the rules say.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RevokedSettings {
+    /// Images.
+    pub digests: Vec<Digest>,
+    /// Globs over the subjects of certificates: nothing that they signed counts.
+    pub subjects: Vec<String>,
+    /// Commits, hexadecimal: nothing that was built from them counts.
+    pub commits: Vec<String>,
+}
+
+fn enforce() -> Mode {
+    Mode::Enforce
+}
