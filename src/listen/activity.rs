@@ -57,15 +57,17 @@ impl Activity {
     }
 
     pub(in crate::listen) fn state(&self, limits: &Limits) -> State {
+        let now = Instant::now();
         let (patience, verdict) = match (self.is_open(), self.ours.load(Ordering::Relaxed)) {
             (false, _) => (limits.idle, State::Idle),
             (true, 0) => (limits.stall, State::Stalled),
             // What this side takes has deadlines of its own.
-            (true, _) => return State::Busy(Instant::now() + limits.stall),
+            (true, _) => return State::Busy(now + limits.stall),
         };
         let moved = self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed));
         let deadline = moved + patience;
-        if deadline <= Instant::now() { verdict } else { State::Busy(deadline) }
+        // Whatever it does now, it may do something else by then.
+        if deadline <= now { verdict } else { State::Busy(deadline.min(now + limits.stall)) }
     }
 
     fn touch(&self) {

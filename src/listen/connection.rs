@@ -106,7 +106,7 @@ where
     );
     let mut connection = pin!(connection);
     let mut is_closing = false;
-    let mut look = pin!(sleep_until(Instant::now() + serving.limits.idle));
+    let mut look = pin!(sleep_until(Instant::now() + serving.limits.idle.min(serving.limits.stall)));
     loop {
         tokio::select! {
             end = connection.as_mut() => return report(end),
