@@ -8,4 +8,6 @@
 )]
 
 mod architecture;
+mod authority;
 mod server;
+mod support;

@@ -1,0 +1,154 @@
+//! Signing keys. Elliptic ones are derived from their names, so every run has the same keys.
+
+use aws_lc_rs::digest::{SHA256, SHA384, digest};
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+    RSA_PKCS1_SHA256, RsaKeyPair,
+};
+
+use super::der;
+use super::text::base64;
+
+/// A private key, with its public half ready for certificates and trusted roots.
+pub(crate) struct Key {
+    pair: Pair,
+    private: Vec<u8>,
+    public: Vec<u8>,
+}
+
+enum Pair {
+    P256(EcdsaKeyPair),
+    P384(EcdsaKeyPair),
+    Ed25519(Ed25519KeyPair),
+    Rsa(RsaKeyPair),
+}
+
+const EC_PUBLIC_KEY: &str = "1.2.840.10045.2.1";
+const P256: &str = "1.2.840.10045.3.1.7";
+const P384: &str = "1.3.132.0.34";
+const ED25519: &str = "1.3.101.112";
+const RSA: &str = "1.2.840.113549.1.1.1";
+const ECDSA_WITH_SHA256: &str = "1.2.840.10045.4.3.2";
+const ECDSA_WITH_SHA384: &str = "1.2.840.10045.4.3.3";
+const RSA_WITH_SHA256: &str = "1.2.840.113549.1.1.11";
+
+impl Key {
+    /// The P-256 key called `name`.
+    pub(crate) fn p256(name: &str) -> Self {
+        let private = elliptic_pkcs8(P256, digest(&SHA256, name.as_bytes()).as_ref());
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &private).unwrap();
+        let public = public_key(&[der::oid(EC_PUBLIC_KEY), der::oid(P256)], pair.public_key().as_ref());
+        Self { pair: Pair::P256(pair), private, public }
+    }
+
+    /// The P-384 key called `name`.
+    pub(crate) fn p384(name: &str) -> Self {
+        let private = elliptic_pkcs8(P384, digest(&SHA384, name.as_bytes()).as_ref());
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, &private).unwrap();
+        let public = public_key(&[der::oid(EC_PUBLIC_KEY), der::oid(P384)], pair.public_key().as_ref());
+        Self { pair: Pair::P384(pair), private, public }
+    }
+
+    /// The Ed25519 key called `name`.
+    pub(crate) fn ed25519(name: &str) -> Self {
+        let seed = digest(&SHA256, name.as_bytes());
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_ref()).unwrap();
+        let algorithm = [der::oid(ED25519)];
+        let private = pkcs8(&algorithm, &der::octets(seed.as_ref()));
+        let public = public_key(&algorithm, pair.public_key().as_ref());
+        Self { pair: Pair::Ed25519(pair), private, public }
+    }
+
+    /// A new RSA key of 2048 bits: the only kind that differs from run to run.
+    pub(crate) fn rsa() -> Self {
+        use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let private = private.as_ref().to_vec();
+        let public = public_key(&[der::oid(RSA), der::null()], pair.public_key().as_ref());
+        Self { pair: Pair::Rsa(pair), private, public }
+    }
+
+    /// The public key: DER of `SubjectPublicKeyInfo`.
+    pub(crate) fn public(&self) -> &[u8] {
+        &self.public
+    }
+
+    /// The public key as operators configure it.
+    pub(crate) fn public_pem(&self) -> String {
+        der::pem("PUBLIC KEY", &self.public)
+    }
+
+    /// The private key, PKCS #8.
+    pub(crate) fn private_pem(&self) -> String {
+        der::pem("PRIVATE KEY", &self.private)
+    }
+
+    /// The SHA-256 of the public key: the identity of a log (RFC 6962, 3.2).
+    pub(crate) fn id(&self) -> [u8; 32] {
+        digest(&SHA256, &self.public).as_ref().try_into().unwrap()
+    }
+
+    /// The bare public key, without the algorithm: what checkpoints of Ed25519 logs are identified by.
+    pub(crate) fn raw_public(&self) -> &[u8] {
+        match &self.pair {
+            Pair::P256(pair) | Pair::P384(pair) => pair.public_key().as_ref(),
+            Pair::Ed25519(pair) => pair.public_key().as_ref(),
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    /// How cosign names the key in a bundle: base64 of its SHA-256.
+    pub(crate) fn hint(&self) -> String {
+        base64(self.id())
+    }
+
+    /// The signature over `message`, with the hash that goes with the key.
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
+        let random = SystemRandom::new();
+        match &self.pair {
+            Pair::P256(pair) | Pair::P384(pair) => pair.sign(&random, message).unwrap().as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature).unwrap();
+                signature
+            }
+        }
+    }
+
+    /// The `AlgorithmIdentifier` of its signatures.
+    pub(crate) fn signature_algorithm(&self) -> Vec<u8> {
+        match &self.pair {
+            Pair::P256(_) => der::sequence(&[der::oid(ECDSA_WITH_SHA256)]),
+            Pair::P384(_) => der::sequence(&[der::oid(ECDSA_WITH_SHA384)]),
+            Pair::Ed25519(_) => der::sequence(&[der::oid(ED25519)]),
+            Pair::Rsa(_) => der::sequence(&[der::oid(RSA_WITH_SHA256), der::null()]),
+        }
+    }
+
+    /// Its kind in the words of Sigstore's `PublicKeyDetails`.
+    pub(crate) fn details(&self) -> &'static str {
+        match &self.pair {
+            Pair::P256(_) => "PKIX_ECDSA_P256_SHA_256",
+            Pair::P384(_) => "PKIX_ECDSA_P384_SHA_384",
+            Pair::Ed25519(_) => "PKIX_ED25519",
+            Pair::Rsa(_) => "PKIX_RSA_PKCS1V15_2048_SHA256",
+        }
+    }
+}
+
+fn elliptic_pkcs8(curve: &str, scalar: &[u8]) -> Vec<u8> {
+    let inner = der::sequence(&[der::integer(&[1]), der::octets(scalar)]);
+    pkcs8(&[der::oid(EC_PUBLIC_KEY), der::oid(curve)], &inner)
+}
+
+fn pkcs8(algorithm: &[Vec<u8>], inner: &[u8]) -> Vec<u8> {
+    der::sequence(&[der::integer(&[0]), der::sequence(algorithm), der::octets(inner)])
+}
+
+fn public_key(algorithm: &[Vec<u8>], bits: &[u8]) -> Vec<u8> {
+    der::sequence(&[der::sequence(algorithm), der::bits(bits)])
+}

@@ -1,0 +1,5 @@
+//! What the integration tests and the examples share.
+
+#[expect(dead_code, reason = "the tests and each example use different parts of it")]
+pub(crate) mod authority;
+pub(crate) mod content;
