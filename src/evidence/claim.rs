@@ -131,9 +131,17 @@ pub enum Malformed {
     },
 }
 
+/// How many characters of a stranger's text an error repeats.
+const QUOTED: usize = 200;
+
 impl Malformed {
+    /// [`Malformed::Json`], cut: an error may quote what was read, and that may be long.
+    pub(in crate::evidence) fn json(error: &serde_json::Error) -> Self {
+        Self::Json(error.to_string().chars().take(QUOTED).collect())
+    }
+
     /// [`Malformed::StatementType`], cut to what fits a line of log.
     pub(in crate::evidence) fn statement_type(text: &str) -> Self {
-        Self::StatementType(text.chars().take(200).collect())
+        Self::StatementType(text.chars().take(QUOTED).collect())
     }
 }

@@ -1,10 +1,17 @@
 //! What an upstream published about a digest. Untrusted: this module parses and proves nothing.
 
 mod claim;
+mod cyclonedx;
 mod layer;
+mod list;
 mod media;
+mod packages;
 mod piece;
+mod purl;
 mod simple_signing;
+mod slsa;
+mod spdx;
+mod statement;
 mod strict;
 mod tag;
 
@@ -12,6 +19,7 @@ pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, Sbo
 pub use layer::{Layer, Via, layers};
 pub use media::{is_evidence_blob, is_evidence_manifest};
 pub use piece::{Content, CosignMaterial, Evidence, Form, Source};
+pub use purl::canonical_purl;
 pub use simple_signing::SimpleSigning;
 pub use strict::read_strictly;
 pub use tag::{attestation_tag, referrers_tag, signature_tag, subject_of_tag};

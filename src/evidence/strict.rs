@@ -27,18 +27,12 @@ pub(in crate::evidence) fn check_strictly(json: &[u8]) -> Result<(), Malformed> 
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let mut keys = Vec::new();
     let value = Value { keys: &mut keys, depth: 0 };
-    value.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|error| malformed(&error))
+    value.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|error| Malformed::json(&error))
 }
 
 /// Reads a `T` out of JSON that [`check_strictly`] has seen.
 pub(in crate::evidence) fn read_checked<'de, T: serde::Deserialize<'de>>(json: &'de [u8]) -> Result<T, Malformed> {
-    serde_json::from_slice(json).map_err(|error| malformed(&error))
-}
-
-/// The error, cut: it may quote what was read, and that may be long.
-fn malformed(error: &serde_json::Error) -> Malformed {
-    const LENGTH: usize = 200;
-    Malformed::Json(error.to_string().chars().take(LENGTH).collect())
+    serde_json::from_slice(json).map_err(|error| Malformed::json(&error))
 }
 
 /// Any JSON value, of which nothing is kept but the keys of the objects that are still open.

@@ -1,0 +1,211 @@
+//! CycloneDX JSON documents, 1.2 (the first in JSON) to 1.7: they differ in nothing that is read.
+
+use std::fmt;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use crate::evidence::list::each;
+use crate::evidence::packages::{Listed, Packages, add_license};
+use crate::evidence::strict::read_checked;
+use crate::evidence::{Malformed, Sbom, SbomFormat};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    bom_format: String,
+    spec_version: String,
+    #[serde(borrow)]
+    metadata: Option<Metadata<'a>>,
+    #[serde(borrow)]
+    components: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Metadata<'a> {
+    #[serde(borrow)]
+    component: Option<&'a RawValue>,
+}
+
+/// Reads a document: all its components at any depth, and the one that it is about.
+///
+/// # Errors
+/// [`Malformed`] if it is no CycloneDX 1 document, or lists too many components.
+pub(in crate::evidence) fn read(json: &str) -> Result<Sbom, Malformed> {
+    let document: Document<'_> = read_checked(json.as_bytes())?;
+    if document.bom_format != "CycloneDX" || !document.spec_version.starts_with("1.") {
+        return Err(Malformed::Json("no CycloneDX 1 document".to_owned()));
+    }
+    let mut packages = Packages::default();
+    let about = document.metadata.and_then(|metadata| metadata.component);
+    for part in [about, document.components].into_iter().flatten() {
+        Components(&mut packages).read(part)?;
+    }
+    Ok(Sbom { format: SbomFormat::CycloneDx, version: document.spec_version, packages: packages.finish()? })
+}
+
+/// A component or a list of components, to be added to the packages together with those inside of them.
+struct Components<'a>(&'a mut Packages);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Member {
+    Name,
+    Version,
+    Purl,
+    Licenses,
+    Components,
+    #[serde(other)]
+    Other,
+}
+
+impl Components<'_> {
+    fn read(self, json: &RawValue) -> Result<(), Malformed> {
+        let mut deserializer = serde_json::Deserializer::from_str(json.get());
+        self.deserialize(&mut deserializer).map_err(|error| Malformed::json(&error))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Components<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Components<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("components")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while elements.next_element_seed(Components(self.0))?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let mut listed = Listed::default();
+        while let Some(member) = members.next_key()? {
+            match member {
+                Member::Name => listed.name = members.next_value::<Option<_>>()?.unwrap_or_default(),
+                Member::Version => listed.version = members.next_value()?,
+                Member::Purl => listed.purls.extend(members.next_value::<Option<_>>()?),
+                Member::Licenses => listed.licenses = members.next_value::<Licenses>()?.0,
+                Member::Components => members.next_value_seed(Components(self.0))?,
+                Member::Other => drop(members.next_value::<IgnoredAny>()?),
+            }
+        }
+        self.0.add(listed);
+        Ok(())
+    }
+}
+
+/// The licences of a component: expressions, identifiers, or names where there is no identifier.
+struct Licenses(Vec<String>);
+
+#[derive(Deserialize)]
+struct LicenseChoice {
+    license: Option<License>,
+    expression: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct License {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Licenses {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut licenses = Vec::new();
+        each(deserializer, |choice: LicenseChoice| {
+            add_license(&mut licenses, choice.expression);
+            add_license(&mut licenses, choice.license.and_then(|license| license.id.or(license.name)));
+        })?;
+        Ok(Self(licenses))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn purls(rest: &str) -> Vec<Option<String>> {
+        let json = format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.5"{rest}}}"#);
+        read(&json).unwrap().packages.iter().map(|package| package.purl.clone()).collect()
+    }
+
+    #[test]
+    fn a_component_has_its_url_name_version_and_licences() {
+        let json = r#"{"bomFormat":"CycloneDX","specVersion":"1.4","components":[{"type":"library","name":"axios",
+            "version":"1.14.1","purl":"pkg:NPM/axios@1.14.1","licenses":[{"license":{"id":"MIT"}},
+            {"license":{"name":"Own licence"}},{"expression":"MIT OR Apache-2.0"},{"license":{"id":"MIT"}}]}]}"#;
+        let sbom = read(json).unwrap();
+        assert_eq!((sbom.format, sbom.version.as_str()), (SbomFormat::CycloneDx, "1.4"));
+        let package = &sbom.packages[0];
+        assert_eq!(package.purl.as_deref(), Some("pkg:npm/axios@1.14.1"));
+        assert_eq!((package.name.as_str(), package.version.as_deref()), ("axios", Some("1.14.1")));
+        assert_eq!(package.licenses, ["MIT", "Own licence", "MIT OR Apache-2.0"]);
+    }
+
+    #[test]
+    fn components_inside_components_and_the_one_described_are_found() {
+        let found = purls(
+            r#","components":[{"components":[{"purl":"pkg:npm/c@1","components":[{"purl":"pkg:npm/d@1"}]}],
+                "purl":"pkg:npm/b@1"}],"metadata":{"component":{"purl":"pkg:npm/a@1","components":[{"purl":"pkg:npm/e@1"}]}}"#,
+        );
+        let expected = ["a", "b", "c", "d", "e"].map(|name| Some(format!("pkg:npm/{name}@1")));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn components_come_in_the_order_of_their_urls_each_once() {
+        let found = purls(
+            r#","components":[{"purl":"pkg:npm/b@1"},{"name":"x"},{"purl":"pkg:npm/a@1"},{"purl":"pkg:npm/b@1"}]"#,
+        );
+        assert_eq!(found, [None, Some("pkg:npm/a@1".into()), Some("pkg:npm/b@1".into())]);
+    }
+
+    #[test]
+    fn what_generators_leave_out_is_absent() {
+        let rest = r#","metadata":{"component":null},"components":[{"name":null,"version":null,"purl":null,
+            "licenses":null,"components":null}]"#;
+        assert_eq!(purls(rest), [None]);
+        assert!(purls("").is_empty());
+        assert!(purls(r#","metadata":null,"components":null"#).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_cyclonedx_1_document_is_malformed() {
+        for json in [
+            "null",
+            "[]",
+            "{}",
+            r#"{"bomFormat":"CycloneDX"}"#,
+            r#"{"bomFormat":"SPDX","specVersion":"1.5"}"#,
+            r#"{"bomFormat":"CycloneDX","specVersion":"2.0"}"#,
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.5","components":[1]}"#,
+            r#"{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{"purl":1}]}"#,
+            r#"{"spdxVersion":"SPDX-2.3"}"#,
+        ] {
+            assert!(read(json).is_err(), "{json}");
+        }
+    }
+
+    #[test]
+    fn more_components_than_are_looked_at_are_too_much() {
+        let half = vec!["{}"; crate::limits::PACKAGES / 2].join(",");
+        let json = format!(
+            r#"{{"bomFormat":"CycloneDX","specVersion":"1.5","components":[{half},{{"components":[{half}]}}]}}"#
+        );
+        assert!(matches!(read(&json), Err(Malformed::TooMuch { what: "packages", .. })));
+    }
+}
