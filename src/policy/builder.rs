@@ -184,13 +184,16 @@ impl Builder {
     }
 
     fn in_words(&self) -> String {
+        let name = &self.name;
         match &self.signs {
-            Signs::Key(key) => format!("{} (key {key})", self.name),
-            Signs::Certificate { subject: SubjectRule::Glob(subject), .. } => format!("{} ({subject})", self.name),
-            Signs::Certificate { subject: SubjectRule::Id, .. } => format!("{} ({})", self.name, self.id),
-            Signs::Certificate { subject: SubjectRule::ReleasedId, .. } => {
-                format!("{} ({}, v* a released version such as v2.1.0)", self.name, self.id)
-            }
+            Signs::Key(key) => format!("{name} (key {key})"),
+            Signs::Certificate { issuer, subject } => match subject {
+                SubjectRule::Glob(subject) => format!("{name} ({subject}, issuer {issuer})"),
+                SubjectRule::Id => format!("{name} ({}, issuer {issuer})", self.id),
+                SubjectRule::ReleasedId => {
+                    format!("{name} ({}, a released version such as v2.1.0, issuer {issuer})", self.id)
+                }
+            },
         }
     }
 }
@@ -229,9 +232,10 @@ pub(super) fn vouched<'a>(
     let signers: Vec<_> = builders.iter().filter(|builder| builder.is(signer)).collect();
     if signers.is_empty() {
         let expected = builders.iter().map(|builder| builder.in_words()).collect::<Vec<_>>().join(", or ");
-        let text = format!("provenance signed by {}, expected {expected}", shown_signer(signer));
+        let text = format!("provenance signed by {}, expected {expected}", shown_signer_and_issuer(signer));
         return because(ReasonCode::WrongBuilder, text);
     }
+    check_build_signer(signer)?;
     let said = &provenance.builder_id;
     let builder = signers.into_iter().filter(|builder| builder.may_say(said, signer)).max_by_key(|it| it.level);
     let Some(builder) = builder else {
@@ -242,6 +246,29 @@ pub(super) fn vouched<'a>(
     let self_attested = is_self_attested(signer);
     let level = if self_attested { builder.level.min(SELF_ATTESTED_LEVEL) } else { builder.level };
     Ok(Vouched { builder, level, self_attested })
+}
+
+/// The two claims of a certificate that name its holder must name the same.
+fn check_build_signer(signer: &Signer) -> Result<(), Reason> {
+    let Signer::Certificate(certificate) = signer else { return Ok(()) };
+    let Some(other) = certificate.build_signer.as_ref().filter(|other| **other != certificate.subject) else {
+        return Ok(());
+    };
+    let text = format!(
+        "the certificate of the signer names {} as its subject, but {} as its build signer",
+        shown(&certificate.subject),
+        shown(other)
+    );
+    because(ReasonCode::ClaimsDisagree, text)
+}
+
+fn shown_signer_and_issuer(signer: &Signer) -> String {
+    match signer {
+        Signer::Key { .. } => shown_signer(signer),
+        Signer::Certificate(certificate) => {
+            format!("{} (issuer {})", shown_signer(signer), shown(&certificate.issuer))
+        }
+    }
 }
 
 /// Whether the signer is a workflow of the repository that it built.

@@ -3,6 +3,7 @@
 //! Any repository can call a reusable workflow, so the builder alone says nothing of the source. The source is what the
 //! signer's certificate says, and what the provenance says must be the same.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::evidence::Provenance;
@@ -27,12 +28,14 @@ pub(super) struct ProvenanceRule {
     source_branch: Option<Glob>,
     source_commit: Option<Box<str>>,
     workflow: Option<Glob>,
+    workflow_inputs: Vec<(String, Glob)>,
 }
 
 /// What was built, as far as signer and provenance agree on it.
 struct Origin<'a> {
     source: Option<&'a str>,
     source_ref: Option<&'a str>,
+    branch: Option<&'a str>,
     commit: Option<&'a str>,
     workflow: Option<&'a str>,
 }
@@ -64,6 +67,7 @@ impl ProvenanceRule {
             source_branch: glob("source_branch", &settings.source_branch)?,
             source_commit: settings.source_commit.as_deref().map(|text| commit(text, at)).transpose()?,
             workflow: glob("workflow", &settings.workflow)?,
+            workflow_inputs: inputs(&settings.workflow_inputs, at)?,
         })
     }
 
@@ -85,7 +89,8 @@ impl ProvenanceRule {
         self.check_level(&vouched)?;
         self.check_source(&origin)?;
         self.check_ref(&origin, tag)?;
-        self.check_build(&origin)
+        self.check_build(&origin)?;
+        self.check_inputs(provenance)
     }
 
     fn check_trust(&self, signer: &Signer) -> Result<(), Reason> {
@@ -131,11 +136,19 @@ impl ProvenanceRule {
     }
 
     fn check_build(&self, origin: &Origin<'_>) -> Result<(), Reason> {
-        let branch = origin.source_ref.and_then(|name| name.strip_prefix(BRANCHES));
         let code = ReasonCode::WrongBuild;
-        demand(code, "branch", self.source_branch.as_ref(), branch, Glob::matches)?;
+        demand(code, "branch", self.source_branch.as_ref(), origin.branch, Glob::matches)?;
         demand(code, "commit", self.source_commit.as_ref(), origin.commit, |expected, found| **expected == *found)?;
         demand(code, "workflow", self.workflow.as_ref(), origin.workflow, Glob::matches)
+    }
+
+    fn check_inputs(&self, provenance: &Provenance) -> Result<(), Reason> {
+        for (name, expected) in &self.workflow_inputs {
+            let found = provenance.workflow_inputs.get(name).map(String::as_str);
+            let what = format!("workflow input {}", shown(name));
+            demand(ReasonCode::WrongBuild, &what, Some(expected), found, Glob::matches)?;
+        }
+        Ok(())
     }
 }
 
@@ -143,9 +156,11 @@ impl<'a> Origin<'a> {
     /// What the certificate says, which nobody but the issuer can forge; what the provenance adds must not contradict it.
     /// Where a key signed there is no certificate, and whoever configured the key vouches for what it says.
     fn agreed(signer: &'a Signer, provenance: &'a Provenance) -> Result<Self, Reason> {
+        let source_ref = provenance.source_ref.as_deref();
         let said = Self {
             source: provenance.source.as_deref(),
-            source_ref: provenance.source_ref.as_deref(),
+            source_ref,
+            branch: branch_of(source_ref).or(provenance.source_branch.as_deref()),
             commit: provenance.source_commit.as_deref(),
             workflow: provenance.workflow.as_deref(),
         };
@@ -159,6 +174,8 @@ impl<'a> Origin<'a> {
         Ok(Self {
             source: proved.source.filter(|_| said.source.is_some()),
             source_ref: proved.source_ref.or(said.source_ref),
+            // A certificate for a tag names no branch.
+            branch: proved.branch.or(said.branch),
             commit: proved.commit.or(said.commit),
             workflow: proved.workflow.or(said.workflow),
         })
@@ -168,10 +185,24 @@ impl<'a> Origin<'a> {
         Self {
             source: certificate.source_repository.as_deref(),
             source_ref: certificate.source_ref.as_deref(),
+            branch: branch_of(certificate.source_ref.as_deref()),
             commit: certificate.source_commit.as_deref(),
             workflow: certificate.build_config.as_deref().map(path_of_workflow),
         }
     }
+}
+
+fn branch_of(source_ref: Option<&str>) -> Option<&str> {
+    source_ref.and_then(|name| name.strip_prefix(BRANCHES))
+}
+
+fn inputs(settings: &BTreeMap<String, String>, at: &Place) -> Result<Vec<(String, Glob)>, PolicyError> {
+    let at = at.key("workflow_inputs");
+    let input = |(name, text): (&String, &String)| match Glob::new(text) {
+        Ok(glob) => Ok((name.clone(), glob)),
+        Err(error) => Err(at.key(name).problem(error)),
+    };
+    settings.iter().map(input).collect()
 }
 
 /// `.github/workflows/release.yml` of `https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1`.

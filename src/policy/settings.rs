@@ -1,6 +1,8 @@
 //! What a configuration file says of rules, word for word. Nothing here is checked beyond its shape: see
 //! [`crate::policy::Policy::new`].
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -10,7 +12,8 @@ use crate::oci::Digest;
 use crate::policy::Mode;
 
 /// All that a configuration says of rules.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// `[[rule]]`, in order: the first that matches decides.
     pub rule: Vec<RuleSettings>,
@@ -84,6 +87,8 @@ pub struct ProvenanceSettings {
     pub source_commit: Option<String>,
     /// Glob over the path of the workflow that was run.
     pub workflow: Option<String>,
+    /// Globs over the inputs that the workflow was started with, by their names.
+    pub workflow_inputs: BTreeMap<String, String>,
 }
 
 /// `[rule.sbom]`

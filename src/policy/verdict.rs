@@ -142,6 +142,38 @@ pub enum ReasonCode {
     Unavailable,
 }
 
+impl ReasonCode {
+    /// Every code, from the least telling to the most telling.
+    pub const ALL: [Self; 26] = [
+        Self::NoRule,
+        Self::DeniedByRule,
+        Self::Missing,
+        Self::TooMuch,
+        Self::Unsupported,
+        Self::Malformed,
+        Self::UnknownKey,
+        Self::CertificateInvalid,
+        Self::CertificateTimestampInvalid,
+        Self::LogInvalid,
+        Self::TimestampInvalid,
+        Self::SignatureInvalid,
+        Self::SubjectMismatch,
+        Self::WrongTrust,
+        Self::WrongIdentity,
+        Self::WrongSourceRepository,
+        Self::WrongBuilder,
+        Self::LevelTooLow,
+        Self::WrongSource,
+        Self::WrongSourceRef,
+        Self::WrongBuild,
+        Self::ClaimsDisagree,
+        Self::WrongSbomFormat,
+        Self::DeniedPackage,
+        Self::Revoked,
+        Self::Unavailable,
+    ];
+}
+
 impl fmt::Display for ReasonCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)

@@ -11,3 +11,4 @@ mod architecture;
 mod authority;
 mod server;
 mod support;
+mod policy;

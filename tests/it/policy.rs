@@ -1,0 +1,814 @@
+//! The policy: one test for every line that a rule can have, which fails when the line is not looked at.
+
+use std::sync::Arc;
+
+use bonafide::oci::{Digest, Image, Reference, Repository, Tag};
+use bonafide::policy::{
+    Decision, Known, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
+    Verdict, VerdictView,
+};
+use bonafide::verify::Proof;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://token.actions.githubusercontent.com";
+const SIGNER: &str =
+    "https://github.com/fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v1.0.0";
+const GENERATOR: &str = "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.1.0";
+const SOURCE: &str = "https://github.com/fystack/apex";
+const COMMIT: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+/// All three requirements, as the seed pipeline can meet them.
+const RULE: &str = r#"
+    [[rule]]
+    name = "fystack"
+    images = ["docker.io/fystacklabs/*"]
+    tags = ["v*"]
+    message = "Ask #platform"
+
+    [[rule.signature]]
+    issuer = "https://token.actions.githubusercontent.com"
+    subject = "https://github.com/fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v*"
+    source_repository = "https://github.com/fystack/apex"
+
+    [rule.provenance]
+    level = 3
+    builders = ["slsa-github-generator"]
+    source = "github.com/fystack/apex"
+    source_ref = "refs/tags/{tag}"
+
+    [rule.sbom]
+    formats = ["spdx"]
+    deny_packages = ["pkg:npm/axios@1.14.1", "pkg:npm/event-stream"]
+"#;
+
+#[test]
+fn an_image_that_meets_all_three_requirements_is_admitted() {
+    let verdict = judge(RULE, Some("v1.2.3"), &proof(&all()));
+    assert_eq!(verdict.decision, Decision::Admit, "{verdict:#?}");
+    assert!(verdict.requirements.iter().all(|requirement| requirement.met && requirement.by.is_some()));
+    assert_eq!(verdict.rule.as_deref(), Some("fystack"));
+}
+
+#[test]
+fn each_requirement_is_looked_at() {
+    for (missing, kind) in
+        [(0, RequirementKind::Signature), (1, RequirementKind::Provenance), (2, RequirementKind::Sbom)]
+    {
+        let mut facts = all();
+        facts.remove(missing);
+        let verdict = judge(RULE, Some("v1.2.3"), &proof(&facts));
+        assert_eq!(verdict.decision, Decision::Refuse);
+        let unmet: Vec<_> = verdict.requirements.iter().filter(|requirement| !requirement.met).collect();
+        assert_eq!((unmet.len(), unmet[0].kind), (1, kind));
+        assert_eq!(unmet[0].reasons[0].code, ReasonCode::Missing);
+    }
+}
+
+#[test]
+fn a_signature_counts_only_if_issuer_subject_source_and_trust_are_as_demanded() {
+    for (key, value, code) in [
+        ("issuer", "https://gitlab.com", ReasonCode::WrongIdentity),
+        (
+            "subject",
+            "https://github.com/evil/w/.github/workflows/docker-build-slsa.yml@refs/tags/v1",
+            ReasonCode::WrongIdentity,
+        ),
+        ("subject", &format!("{SIGNER}/evil"), ReasonCode::WrongIdentity),
+        ("source_repository", "https://github.com/evil/apex", ReasonCode::WrongSourceRepository),
+        ("trust", "github", ReasonCode::WrongTrust),
+    ] {
+        let mut facts = all();
+        facts[0]["signer"]["certificate"][key] = json!(value);
+        assert_reason(RULE, &facts, RequirementKind::Signature, code, value);
+    }
+}
+
+#[test]
+fn a_certificate_that_names_no_issuer_is_nobody_even_for_a_pattern_of_stars() {
+    let rule = signature_rule("issuer = '**'\nsubject = '**'");
+    let mut facts = vec![signature()];
+    assert_eq!(judge(&rule, None, &proof(&facts)).decision, Decision::Admit);
+    facts[0]["signer"]["certificate"]["issuer"] = json!("");
+    assert_eq!(judge(&rule, None, &proof(&facts)).decision, Decision::Refuse);
+}
+
+#[test]
+fn a_regular_expression_is_anchored_even_where_it_alternates() {
+    let rule = signature_rule(&format!("issuer = '{ISSUER}'\nsubject_regex = 'https://a|https://b'"));
+    for (subject, decision) in
+        [("https://a", Decision::Admit), ("https://ab", Decision::Refuse), ("xhttps://b", Decision::Refuse)]
+    {
+        let mut facts = vec![signature()];
+        facts[0]["signer"]["certificate"]["subject"] = json!(subject);
+        assert_eq!(judge(&rule, None, &proof(&facts)).decision, decision, "{subject}");
+    }
+}
+
+#[test]
+fn a_key_is_that_key_and_no_certificate() {
+    let rule = signature_rule("key = 'release'");
+    for (signer, decision) in [
+        (json!({"key": {"name": "release"}}), Decision::Admit),
+        (json!({"key": {"name": "other"}}), Decision::Refuse),
+        (signature()["signer"].clone(), Decision::Refuse),
+    ] {
+        let mut facts = vec![signature()];
+        facts[0]["signer"] = signer;
+        assert_eq!(judge(&rule, None, &proof(&facts)).decision, decision);
+    }
+}
+
+#[test]
+fn lines_of_a_requirement_are_never_pieced_together_from_several_facts() {
+    let (mut one, mut other) = (signature(), signature());
+    one["signer"]["certificate"]["source_repository"] = json!("https://github.com/evil/apex");
+    other["signer"]["certificate"]["subject"] = json!("https://github.com/evil/w@refs/tags/v1");
+    let mut facts = all();
+    facts.splice(0..1, [one, other]);
+    assert_reason(RULE, &facts, RequirementKind::Signature, ReasonCode::WrongSourceRepository, "evil/apex");
+}
+
+#[test]
+fn every_signature_block_must_be_met() {
+    let two = format!("{}\n[[rule.signature]]\nkey = 'release'", signature_rule(&identity()));
+    assert_eq!(judge(&two, None, &proof(&[signature()])).decision, Decision::Refuse);
+    let mut by_key = signature();
+    by_key["signer"] = json!({"key": {"name": "release"}});
+    assert_eq!(judge(&two, None, &proof(&[signature(), by_key])).decision, Decision::Admit);
+}
+
+#[test]
+fn an_attestation_is_no_signature_and_a_signature_no_attestation() {
+    let rule = signature_rule(&identity());
+    let mut facts = vec![signature()];
+    facts[0]["claim"] = json!({"other": {"predicate_type": "https://example.com/scan"}});
+    assert_reason(&rule, &facts, RequirementKind::Signature, ReasonCode::Missing, "no signature");
+}
+
+#[test]
+fn a_fact_about_another_digest_counts_for_nothing() {
+    let mut facts = all();
+    facts[0]["subject"] = json!(Digest::of(b"another"));
+    assert_reason(RULE, &facts, RequirementKind::Signature, ReasonCode::Missing, "no signature");
+    let another = Proof { subject: Digest::of(b"another"), ..proof(&all()) };
+    assert_eq!(judge(RULE, Some("v1.2.3"), &another).decision, Decision::Undecided);
+}
+
+#[test]
+fn provenance_counts_only_if_every_line_of_it_is_as_demanded() {
+    for (pointer, value, code) in [
+        ("/signer/certificate/trust", "github", ReasonCode::WrongTrust),
+        ("/signer/certificate/issuer", "https://gitlab.com", ReasonCode::WrongBuilder),
+        ("/signer/certificate/subject", SIGNER, ReasonCode::WrongBuilder),
+        ("/signer/certificate/build_signer", SIGNER, ReasonCode::ClaimsDisagree),
+        ("/signer/certificate/source_repository", "https://github.com/evil/apex", ReasonCode::ClaimsDisagree),
+        ("/signer/certificate/source_ref", "refs/tags/v9", ReasonCode::ClaimsDisagree),
+        ("/signer/certificate/source_commit", "bbbb", ReasonCode::ClaimsDisagree),
+        ("/claim/provenance/builder_id", SIGNER, ReasonCode::ClaimsDisagree),
+        ("/claim/provenance/source", "https://github.com/evil/apex", ReasonCode::ClaimsDisagree),
+        ("/claim/provenance/source_ref", "refs/tags/v9", ReasonCode::ClaimsDisagree),
+        ("/claim/provenance/source_commit", "bbbb", ReasonCode::ClaimsDisagree),
+        ("/claim/provenance/workflow", ".github/workflows/evil.yml", ReasonCode::ClaimsDisagree),
+    ] {
+        let mut facts = all();
+        *facts[1].pointer_mut(pointer).unwrap() = json!(value);
+        assert_reason(RULE, &facts, RequirementKind::Provenance, code, value);
+    }
+}
+
+#[test]
+fn provenance_from_another_source_is_refused_even_if_everybody_agrees_on_it() {
+    let mut facts = all();
+    facts[1]["signer"]["certificate"]["source_repository"] = json!("https://github.com/evil/apex");
+    facts[1]["claim"]["provenance"]["source"] = json!("https://github.com/evil/apex");
+    assert_reason(RULE, &facts, RequirementKind::Provenance, ReasonCode::WrongSource, "evil/apex");
+    facts[1]["claim"]["provenance"]["source"] = Value::Null;
+    assert_reason(RULE, &facts, RequirementKind::Provenance, ReasonCode::WrongSource, "no source repository");
+}
+
+#[test]
+fn a_source_is_the_same_however_its_url_is_written() {
+    for source in
+        ["github.com/fystack/apex", "https://github.com/fystack/apex", "git+https://github.com/fystack/apex.git"]
+    {
+        let rule = RULE.replace("source = \"github.com/fystack/apex\"", &format!("source = \"{source}\""));
+        assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&all())).decision, Decision::Admit, "{source}");
+    }
+    let rule = RULE.replace("source = \"github.com/fystack/apex\"", "source = \"github.com/fystack/ape\"");
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&all())).decision, Decision::Refuse);
+}
+
+#[test]
+fn the_generator_counts_only_at_a_released_version() {
+    for version in ["refs/tags/v2.1", "refs/tags/v2.1.0-rc.1", "refs/heads/main", COMMIT, "refs/tags/v1.2.x"] {
+        let id = GENERATOR.replace("refs/tags/v2.1.0", version);
+        let mut facts = all();
+        facts[1]["signer"]["certificate"]["subject"] = json!(id);
+        facts[1]["signer"]["certificate"]["build_signer"] = json!(id);
+        facts[1]["claim"]["provenance"]["builder_id"] = json!(id);
+        assert_reason(RULE, &facts, RequirementKind::Provenance, ReasonCode::WrongBuilder, version);
+    }
+}
+
+#[test]
+fn the_tag_asked_for_must_be_the_tag_that_was_built() {
+    assert_reason_for(RULE, Some("v1.2.4"), &all(), RequirementKind::Provenance, ReasonCode::WrongSourceRef, "v1.2.4");
+    // By digest there is no tag to compare with.
+    let any_tag = RULE.replace("tags = [\"v*\"]", "");
+    assert_eq!(judge(&any_tag, None, &proof(&all())).decision, Decision::Admit);
+}
+
+#[test]
+fn a_reference_without_the_tag_is_demanded_by_digest_too() {
+    let rule = RULE.replace("refs/tags/{tag}", "refs/tags/v2*").replace("tags = [\"v*\"]", "");
+    assert_reason_for(&rule, None, &all(), RequirementKind::Provenance, ReasonCode::WrongSourceRef, "refs/tags/v2*");
+}
+
+#[test]
+fn branch_commit_workflow_and_inputs_are_looked_at() {
+    for (line, met) in [
+        ("source_branch = 'main'", true),
+        ("source_branch = 'release'", false),
+        (&format!("source_commit = '{COMMIT}'"), true),
+        ("source_commit = 'bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb'", false),
+        ("workflow = '.github/workflows/release.yml'", true),
+        ("workflow = '.github/workflows/*-test.yml'", false),
+        ("workflow_inputs = { environment = 'production' }", true),
+        ("workflow_inputs = { environment = 'test' }", false),
+        ("workflow_inputs = { other = '**' }", false),
+    ] {
+        let rule = RULE.replace("level = 3", &format!("level = 3\n{line}"));
+        if met {
+            assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&all())).decision, Decision::Admit, "{line}");
+        } else {
+            assert_reason(&rule, &all(), RequirementKind::Provenance, ReasonCode::WrongBuild, "built from");
+        }
+    }
+}
+
+#[test]
+fn a_certificate_for_a_branch_speaks_louder_than_the_provenance() {
+    let rule = RULE.replace("source_ref = \"refs/tags/{tag}\"", "source_branch = 'main'");
+    let mut facts = all();
+    facts[1]["signer"]["certificate"]["source_ref"] = json!("refs/heads/evil");
+    facts[1]["claim"]["provenance"]["source_ref"] = json!("refs/heads/evil");
+    assert_reason(&rule, &facts, RequirementKind::Provenance, ReasonCode::WrongBuild, "evil");
+}
+
+#[test]
+fn what_a_repository_attests_of_itself_is_level_two_at_most() {
+    let own = format!("{SOURCE}/.github/workflows/release.yml@refs/tags/v1.2.3");
+    let builder = format!("[[builder]]\nname = 'own'\nid = '{SOURCE}/**'\nissuer = '{ISSUER}'\nlevel = 3\n");
+    let rule = format!("{}\n{builder}", RULE.replace("slsa-github-generator", "own"));
+    let mut facts = all();
+    facts[1]["signer"]["certificate"]["subject"] = json!(own);
+    facts[1]["signer"]["certificate"]["build_signer"] = json!(own);
+    facts[1]["claim"]["provenance"]["builder_id"] = json!(own);
+    assert_reason(&rule, &facts, RequirementKind::Provenance, ReasonCode::LevelTooLow, "source repository itself");
+    let rule = rule.replacen("level = 3", "level = 2", 1);
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+}
+
+#[test]
+fn github_attestations_are_level_two_by_either_name_of_their_builder() {
+    let shared = "https://github.com/fystack/shared/.github/workflows/attest.yml@refs/heads/main";
+    for id in [shared, "https://github.com/actions/runner/github-hosted"] {
+        let mut facts = all();
+        facts[1]["signer"]["certificate"]["subject"] = json!(shared);
+        facts[1]["signer"]["certificate"]["build_signer"] = json!(shared);
+        facts[1]["claim"]["provenance"]["builder_id"] = json!(id);
+        let rule = RULE.replace("slsa-github-generator", "github-attestations");
+        assert_reason(&rule, &facts, RequirementKind::Provenance, ReasonCode::LevelTooLow, "level 2");
+        let rule = rule.replace("level = 3", "level = 2");
+        assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit, "{id}");
+    }
+}
+
+#[test]
+fn a_builder_with_a_key_vouches_for_what_that_key_signed() {
+    let builder = "[[builder]]\nname = 'factory'\nid = 'https://factory.example/*'\nkey = 'release'\nlevel = 3\n";
+    let rule = format!("{}\n{builder}", RULE.replace("slsa-github-generator", "factory"));
+    let mut facts = all();
+    facts[1]["signer"] = json!({"key": {"name": "release"}});
+    facts[1]["claim"]["provenance"]["builder_id"] = json!("https://factory.example/1");
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+    facts[1]["claim"]["provenance"]["builder_id"] = json!("https://evil.example/1");
+    assert_reason(&rule, &facts, RequirementKind::Provenance, ReasonCode::ClaimsDisagree, "evil.example");
+    facts[1]["signer"] = json!({"key": {"name": "other"}});
+    assert_reason(&rule, &facts, RequirementKind::Provenance, ReasonCode::WrongBuilder, "key other");
+}
+
+#[test]
+fn a_bill_of_materials_counts_only_from_its_signer_and_in_an_accepted_standard() {
+    let mut facts = all();
+    facts[2]["signer"]["certificate"]["subject"] = json!("https://github.com/evil/w@refs/tags/v1");
+    assert_reason(RULE, &facts, RequirementKind::Sbom, ReasonCode::WrongIdentity, "evil");
+    let mut facts = all();
+    facts[2]["claim"]["sbom"]["format"] = json!("cyclonedx");
+    assert_reason(RULE, &facts, RequirementKind::Sbom, ReasonCode::WrongSbomFormat, "CycloneDX");
+    let signed_by = RULE.replace("formats =", "signed_by = { key = 'release' }\nformats =");
+    assert_reason(&signed_by, &all(), RequirementKind::Sbom, ReasonCode::WrongTrust, "key release");
+    let trust = RULE.replace("formats =", "trust = 'github'\nformats =");
+    assert_reason(&trust, &all(), RequirementKind::Sbom, ReasonCode::WrongTrust, "github");
+}
+
+#[test]
+fn a_denied_package_is_found_with_and_without_version_and_qualifiers() {
+    for (purl, version, denied) in [
+        ("pkg:npm/axios@1.14.1", None, true),
+        ("pkg:npm/axios@1.14.1?arch=x#lib", None, true),
+        ("pkg:npm/axios", Some("1.14.1"), true),
+        ("pkg:npm/axios@1.14.10", None, false),
+        ("pkg:npm/axios@1.14.0", None, false),
+        ("pkg:npm/axios-mock@1.14.1", None, false),
+        ("pkg:npm/event-stream", None, true),
+        ("pkg:npm/event-stream@4.0.1", None, true),
+        ("pkg:npm/event-stream-safe@4.0.1", None, false),
+        ("pkg:pypi/event-stream@4.0.1", None, false),
+    ] {
+        let mut facts = all();
+        let package = json!({"purl": purl, "name": "p", "version": version, "licenses": []});
+        let first = json!({"purl": null, "name": "a", "version": null, "licenses": []});
+        let (before, after) = (
+            json!({"purl": "pkg:a/a@1", "name": "a", "version": null, "licenses": []}),
+            json!({"purl": "pkg:z/z@1", "name": "z", "version": null, "licenses": []}),
+        );
+        facts[2]["claim"]["sbom"]["packages"] = json!([first, before, package, after]);
+        if denied {
+            assert_reason(RULE, &facts, RequirementKind::Sbom, ReasonCode::DeniedPackage, purl);
+        } else {
+            assert_eq!(judge(RULE, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit, "{purl}");
+        }
+    }
+}
+
+#[test]
+fn a_denied_package_in_one_of_several_bills_of_materials_is_enough() {
+    let mut facts = all();
+    let mut second = sbom();
+    second["source"]["layer"] = json!(Digest::of(b"second"));
+    second["claim"]["sbom"]["format"] = json!("cyclonedx");
+    second["claim"]["sbom"]["packages"] =
+        json!([{"purl": "pkg:npm/axios@1.14.1", "name": "axios", "version": null, "licenses": []}]);
+    facts.push(second);
+    assert_reason(RULE, &facts, RequirementKind::Sbom, ReasonCode::DeniedPackage, "axios");
+    // A stranger's has no say: anybody could publish one.
+    facts[3]["signer"]["certificate"]["subject"] = json!("https://github.com/evil/w@refs/tags/v1");
+    assert_eq!(judge(RULE, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+}
+
+#[test]
+fn what_no_rule_is_for_is_refused_with_the_way_to_allow_it() {
+    let verdict = judge("", Some("v1.2.3"), &proof(&all()));
+    assert_eq!(verdict.decision, Decision::Refuse);
+    assert_eq!(verdict.requirements[0].reasons[0].code, ReasonCode::NoRule);
+    assert!(verdict.message.unwrap().contains("[[rule]] with images = [\"docker.io/fystacklabs/apex\"]"));
+}
+
+#[test]
+fn a_rule_with_tags_is_for_no_other_tag_and_for_no_digest() {
+    for tag in [Some("latest"), None] {
+        let verdict = judge(RULE, tag, &proof(&all()));
+        assert_eq!(verdict.decision, Decision::Refuse);
+        assert_eq!(verdict.requirements[0].reasons[0].code, ReasonCode::NoRule);
+    }
+}
+
+#[test]
+fn the_first_rule_that_matches_decides() {
+    let deny = "[[rule]]\nname = 'no'\nimages = ['docker.io/fystacklabs/**']\nmode = 'deny'\n";
+    let verdict = judge(&format!("{deny}{RULE}"), Some("v1.2.3"), &proof(&all()));
+    assert_eq!((verdict.decision, verdict.rule.as_deref()), (Decision::Refuse, Some("no")));
+    assert_eq!(verdict.requirements[0].reasons[0].code, ReasonCode::DeniedByRule);
+    assert_eq!(judge(&format!("{RULE}{deny}"), Some("v1.2.3"), &proof(&all())).decision, Decision::Admit);
+}
+
+#[test]
+fn allow_takes_no_proof_and_audit_serves_what_it_reports() {
+    let allow = "[[rule]]\nname = 'yes'\nimages = ['**']\nmode = 'allow'\n";
+    let policy = policy(allow).unwrap();
+    let (image, digest) = (repository(), digest());
+    let request = Request { repository: &image, tag: None, digest };
+    assert_eq!(policy.judge(&request, None, Timestamp::UNIX_EPOCH).decision, Decision::Admit);
+    assert!(!policy.needs_proof(&request));
+    let audit = RULE.replace("tags = [\"v*\"]", "tags = [\"v*\"]\nmode = \"audit\"");
+    let verdict = judge(&audit, Some("v1.2.3"), &proof(&[]));
+    assert_eq!(verdict.decision, Decision::Admit);
+    assert!(verdict.requirements.iter().all(|requirement| !requirement.met && !requirement.reasons.is_empty()));
+}
+
+#[test]
+fn without_facts_the_answer_is_undecided() {
+    let policy = policy(RULE).unwrap();
+    let (image, tag) = (repository(), "v1".parse().unwrap());
+    let request = Request { repository: &image, tag: Some(&tag), digest: digest() };
+    assert!(policy.needs_proof(&request));
+    let verdict = policy.judge(&request, None, Timestamp::UNIX_EPOCH);
+    assert_eq!(verdict.decision, Decision::Undecided);
+    assert_eq!(verdict.requirements.len(), 3);
+    assert!(verdict.requirements.iter().all(|requirement| requirement.reasons[0].code == ReasonCode::Unavailable));
+}
+
+#[test]
+fn evidence_that_could_not_be_asked_for_makes_a_refusal_undecided() {
+    let partial = |facts: &[Value]| Proof {
+        coverage: serde_json::from_value(json!({"partial": {"failure": "timed out"}})).unwrap(),
+        ..proof(facts)
+    };
+    let verdict = judge(RULE, Some("v1.2.3"), &partial(&all()[..2]));
+    assert_eq!(verdict.decision, Decision::Undecided);
+    assert_eq!(verdict.requirements[2].reasons[0].code, ReasonCode::Unavailable);
+    // The bill of materials that was not seen may list a denied package.
+    assert_eq!(judge(RULE, Some("v1.2.3"), &partial(&all())).decision, Decision::Undecided);
+    let no_deny = RULE.replace("deny_packages", "# deny_packages");
+    assert_eq!(judge(&no_deny, Some("v1.2.3"), &partial(&all())).decision, Decision::Admit);
+    // What is denied stays denied, whatever else there is.
+    let mut denied = all();
+    denied[2]["claim"]["sbom"]["packages"][0]["purl"] = json!("pkg:npm/axios@1.14.1");
+    assert_eq!(judge(RULE, Some("v1.2.3"), &partial(&denied)).decision, Decision::Refuse);
+}
+
+#[test]
+fn a_flaw_of_evidence_is_told_to_the_requirement_that_it_was_meant_for() {
+    let source = signature()["source"].clone();
+    let flaw = |form: &str, predicate: Option<&str>, kind: &str| {
+        serde_json::from_value(
+            json!({"source": source, "form": form, "predicate_type": predicate, "kind": kind, "text": "the flaw"}),
+        )
+        .unwrap()
+    };
+    let mut nothing = proof(&[]);
+    nothing.flaws = vec![
+        flaw("cosign-signature", None, "signature"),
+        flaw("cosign-attestation", Some("https://slsa.dev/provenance/v0.2"), "log"),
+        flaw("bundle", Some("https://spdx.dev/Document"), "subject"),
+        flaw("bundle", Some("https://example.com/other"), "subject"),
+    ];
+    let verdict = judge(RULE, Some("v1.2.3"), &nothing);
+    let codes: Vec<Vec<_>> =
+        verdict.requirements.iter().map(|it| it.reasons.iter().map(|reason| reason.code).collect()).collect();
+    let expected = [ReasonCode::SignatureInvalid, ReasonCode::LogInvalid, ReasonCode::SubjectMismatch];
+    assert_eq!(codes, expected.map(|code| vec![code]));
+}
+
+#[test]
+fn the_most_telling_reason_comes_first_and_names_what_was_expected() {
+    let (mut stranger, mut near) = (signature(), signature());
+    stranger["signer"]["certificate"]["subject"] = json!("https://github.com/evil/w@refs/tags/v1");
+    near["signer"]["certificate"]["source_repository"] = json!("https://github.com/fystack/other");
+    let mut facts = all();
+    facts.splice(0..1, [stranger, near]);
+    let verdict = judge(RULE, Some("v1.2.3"), &proof(&facts));
+    let reasons = &verdict.requirements[0].reasons;
+    assert_eq!(reasons.len(), 2);
+    assert_eq!(reasons[0].text, "signed for https://github.com/fystack/other, expected github.com/fystack/apex");
+    assert_eq!(verdict.message.as_deref(), Some("Ask #platform"));
+}
+
+#[test]
+fn what_is_revoked_is_refused_whatever_the_rules_say() {
+    for (revoked, code) in [
+        (format!("digests = ['{}']", digest()), ReasonCode::Revoked),
+        ("subjects = ['https://github.com/fystack/slsa-workflows/**']".into(), ReasonCode::Revoked),
+        (format!("commits = ['{COMMIT}']"), ReasonCode::Revoked),
+    ] {
+        let verdict = judge(&format!("{RULE}\n[revoked]\n{revoked}"), Some("v1.2.3"), &proof(&all()));
+        assert_eq!(verdict.decision, Decision::Refuse, "{revoked}");
+        assert!(verdict.requirements.iter().any(|it| it.reasons.iter().any(|reason| reason.code == code)));
+    }
+    let allow =
+        format!("[[rule]]\nname = 'yes'\nimages = ['**']\nmode = 'allow'\n[revoked]\ndigests = ['{}']", digest());
+    assert_eq!(judge(&allow, None, &proof(&[])).decision, Decision::Refuse);
+}
+
+#[test]
+fn an_exception_serves_one_digest_of_one_repository_until_it_ends() {
+    let image = format!("docker.io/fystacklabs/apex@{}", digest());
+    let settings = format!("[[exception]]\nimage = '{image}'\nuntil = 2026-01-01T00:00:00Z\nreason = 'INC-42'");
+    let policy = policy(&settings).unwrap();
+    let at = |repository: &Repository, digest, now: &str| {
+        policy.judge(&Request { repository, tag: None, digest }, None, now.parse().unwrap()).decision
+    };
+    let here = repository();
+    assert_eq!(at(&here, digest(), "2025-12-31T23:59:59Z"), Decision::Admit);
+    assert_eq!(at(&here, digest(), "2026-01-01T00:00:00Z"), Decision::Refuse);
+    assert_eq!(at(&here, Digest::of(b"another"), "2025-01-01T00:00:00Z"), Decision::Refuse);
+    assert_eq!(at(&"ghcr.io/a/b".parse().unwrap(), digest(), "2025-01-01T00:00:00Z"), Decision::Refuse);
+    let revoked = format!("{settings}\n[revoked]\ndigests = ['{}']", digest());
+    assert_eq!(judge(&revoked, None, &proof(&[])).decision, Decision::Refuse);
+}
+
+#[test]
+fn only_repositories_that_could_be_served_are_named() {
+    let settings = format!(
+        "[[rule]]\nname = 'no'\nimages = ['docker.io/fystacklabs/secret']\nmode = 'deny'\n\
+         [[rule]]\nname = 'some'\nimages = ['docker.io/fystacklabs/cache']\ntags = ['x']\nmode = 'deny'\n{RULE}"
+    );
+    let policy = policy(&settings).unwrap();
+    for (name, named) in [
+        ("fystacklabs/apex", true),
+        ("fystacklabs/cache", true),
+        ("fystacklabs/secret", false),
+        ("library/nginx", false),
+    ] {
+        assert_eq!(policy.names(&name.parse().unwrap()), named, "{name}");
+    }
+}
+
+#[test]
+fn a_verdict_is_shown_as_the_contract_says() {
+    let verdict = judge(RULE, Some("v1.2.3"), &proof(&all()));
+    let shown = serde_json::to_value(VerdictView::from(&verdict)).unwrap();
+    assert_eq!(shown["decision"], "admit");
+    assert_eq!((&shown["rule"], &shown["mode"]), (&json!("fystack"), &json!("enforce")));
+    let kinds: Vec<_> = shown["requirements"].as_array().unwrap().iter().map(|it| &it["kind"]).collect();
+    assert_eq!(kinds, ["signature", "provenance", "sbom"]);
+    assert_eq!(shown["requirements"][2]["by"]["claim"]["sbom"]["packages"], 2);
+    assert_eq!(shown["requirements"][0]["by"]["signer"]["certificate"]["subject"], SIGNER);
+    let refused = judge(RULE, Some("v1.2.3"), &proof(&all()[1..]));
+    let shown = serde_json::to_value(VerdictView::from(&refused)).unwrap();
+    let requirement = &shown["requirements"][0];
+    assert_eq!((&requirement["met"], &requirement["by"]), (&json!(false), &Value::Null));
+    assert_eq!(requirement["reasons"][0]["code"], "missing");
+}
+
+#[test]
+fn rules_that_could_not_mean_what_they_say_are_configuration_errors() {
+    use PolicyProblem as P;
+    let rule = |body: &str| format!("[[rule]]\nname = 'r'\nimages = ['ghcr.io/a/b']\n{body}");
+    let named = |name: &str| name.to_owned();
+    let problems: Vec<(String, &str, P)> = vec![
+        (rule(""), "rule.0", P::NoRequirement),
+        (rule("mode = 'audit'"), "rule.0", P::NoRequirement),
+        (rule("mode = 'allow'\n[[rule.signature]]\nkey = 'release'"), "rule.0.mode", P::IdleRequirement("allow")),
+        (rule("mode = 'deny'\n[rule.provenance]"), "rule.0.mode", P::IdleRequirement("deny")),
+        (rule("[[rule.signature]]\nissuer = 'i'"), "rule.0.signature.0", P::HalfIdentity),
+        (rule("[[rule.signature]]\nsubject = 's'"), "rule.0.signature.0", P::HalfIdentity),
+        (rule("[[rule.signature]]\nkey = 'none'"), "rule.0.signature.0.key", P::UnknownKey(named("none"))),
+        (
+            rule("[[rule.signature]]\ntrust = 'x'\nissuer = 'i'\nsubject = 's'"),
+            "rule.0.signature.0.trust",
+            P::UnknownTrust(named("x")),
+        ),
+        (
+            rule("[[rule.signature]]\nkey = 'release'\nissuer = 'i'"),
+            "rule.0.signature.0.key",
+            P::Conflict("key and trust, issuer, subject or source_repository"),
+        ),
+        (rule("[rule.provenance]\nlevel = 4"), "rule.0.provenance.level", P::Level(4)),
+        (rule("[rule.provenance]\nsource_commit = 'abc'"), "rule.0.provenance.source_commit", P::Commit(named("abc"))),
+        (
+            rule("[rule.provenance]\nbuilders = ['google-cloud-build']"),
+            "rule.0.provenance.builders",
+            P::UnknownKey(named("google-cloud-build")),
+        ),
+        (rule("[rule.sbom]"), "rule.0.sbom", P::NoSigner),
+        (format!("{}\n{}", rule("mode = 'deny'"), rule("mode = 'deny'")), "rule.1.name", P::Duplicate(named("r"))),
+        ("[[rule]]\nname = 'r'\nmode = 'deny'\nimages = ['nginx']".into(), "rule.0.images.0", P::Image(named("nginx"))),
+        (
+            "[[rule]]\nname = 'r'\nmode = 'deny'\nimages = ['docker.io/nginx']".into(),
+            "rule.0.images.0",
+            P::Image(named("docker.io/nginx")),
+        ),
+        ("[[rule]]\nname = 'r'\nmode = 'deny'\nimages = []".into(), "rule.0.images", P::Empty),
+        (
+            "[[exception]]\nimage = 'ghcr.io/a/b:v1'\nuntil = 2026-01-01T00:00:00Z\nreason = 'x'".into(),
+            "exception.0.image",
+            P::ImageDigest(named("ghcr.io/a/b:v1")),
+        ),
+        ("[[builder]]\nname = 'b'\nid = 'i'\nlevel = 3".into(), "builder.0", P::HalfIdentity),
+    ];
+    for (settings, at, problem) in problems {
+        let error = policy(&settings).unwrap_err();
+        assert_eq!(error, PolicyError { at: at.to_owned(), problem }, "{settings}");
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_and_an_exception_has_an_end() {
+    for settings in [
+        "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nmin_log_age = '72h'",
+        "[[rule]]\nname = 'r'\nimages = ['a.io/b']\n[[rule.signature]]\nany_of = []",
+        "[[exception]]\nimage = 'x'\nreason = 'y'",
+        "[revoked]\nkeys = []",
+    ] {
+        assert!(toml::from_str::<Settings>(settings).is_err(), "{settings}");
+    }
+}
+
+#[test]
+fn what_weakens_a_rule_is_said() {
+    let settings = format!(
+        "{}\n{}\n[[rule]]\nname = 'open'\nimages = ['**']\nmode = 'allow'",
+        RULE,
+        signature_rule(&format!("issuer = '{ISSUER}'\nsubject = '**'")).replace("enforce", "audit")
+    );
+    let said = policy(&settings).unwrap().weakenings();
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert!(said[..2].iter().all(|line| line.starts_with("rule signed")) && said[2].starts_with("rule open"));
+    assert!(policy(RULE).unwrap().weakenings().is_empty());
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let documented = include_str!("../../docs/reasons.md");
+    for code in ReasonCode::ALL {
+        let rows = documented.lines().filter(|line| line.starts_with(&format!("| `{code}` |"))).count();
+        assert_eq!(rows, 1, "{code} in docs/reasons.md");
+    }
+    let rows = documented.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, ReasonCode::ALL.len(), "docs/reasons.md names codes that do not exist");
+}
+
+proptest! {
+    #[test]
+    fn more_facts_never_turn_an_admit_into_a_refusal(picks in some_facts(), more in some_facts()) {
+        let rule = RULE.replace("deny_packages", "# deny_packages");
+        let few = judge(&rule, Some("v1.2.3"), &proof(&picks));
+        let all: Vec<_> = picks.into_iter().chain(more).collect();
+        let many = judge(&rule, Some("v1.2.3"), &proof(&all));
+        if few.decision == Decision::Admit {
+            prop_assert_eq!(many.decision, Decision::Admit);
+        }
+    }
+
+    #[test]
+    fn the_order_of_facts_does_not_matter(facts in some_facts(), other in any::<prop::sample::Index>()) {
+        let mut turned = facts.clone();
+        if !turned.is_empty() {
+            let middle = other.index(turned.len());
+            turned.rotate_left(middle);
+        }
+        let (one, two) = (judge(RULE, Some("v1.2.3"), &proof(&facts)), judge(RULE, Some("v1.2.3"), &proof(&turned)));
+        prop_assert_eq!(one, two);
+    }
+
+    #[test]
+    fn judging_has_an_answer_for_everything(facts in some_facts(), tag in "[a-z][a-z0-9.]{0,5}", seconds in 0i64..4_000_000_000) {
+        let policy = policy(RULE).unwrap();
+        let (repository, tag) = (repository(), tag.parse::<Tag>().unwrap());
+        let proof = proof(&facts);
+        for tag in [Some(&tag), None] {
+            for proof in [Some(&proof), None] {
+                let request = Request { repository: &repository, tag, digest: digest() };
+                let verdict = policy.judge(&request, proof, Timestamp::from_second(seconds).unwrap());
+                for requirement in &verdict.requirements {
+                    prop_assert_eq!(requirement.met, requirement.by.is_some());
+                    prop_assert_eq!(requirement.met, requirement.reasons.is_empty());
+                }
+            }
+        }
+    }
+}
+
+/// A few facts, each with one thing changed or nothing.
+fn some_facts() -> impl Strategy<Value = Vec<Value>> {
+    let pointers = prop::sample::select(vec![
+        "",
+        "",
+        "/subject",
+        "/signer/certificate/subject",
+        "/signer/certificate/issuer",
+        "/signer/certificate/trust",
+        "/signer/certificate/source_repository",
+        "/signer/certificate/source_ref",
+        "/claim/provenance/source",
+        "/claim/provenance/builder_id",
+    ]);
+    let fact = (0..3usize, pointers, 0..1000u32).prop_map(|(kind, pointer, source)| {
+        let mut fact = all().remove(kind);
+        fact["source"]["layer"] = json!(Digest::of(&source.to_be_bytes()));
+        let changed = if pointer == "/subject" { json!(Digest::of(b"another")) } else { json!("another") };
+        match fact.pointer_mut(pointer) {
+            Some(value) if !pointer.is_empty() => *value = changed,
+            Some(_) | None => {}
+        }
+        fact
+    });
+    prop::collection::vec(fact, 0..8)
+}
+
+fn all() -> Vec<Value> {
+    vec![signature(), provenance(), sbom()]
+}
+
+fn signature() -> Value {
+    fact("signature", SIGNER, &json!("signature"))
+}
+
+fn provenance() -> Value {
+    let said = json!({
+        "version": "v0.2",
+        "builder_id": GENERATOR,
+        "build_type": "https://github.com/slsa-framework/slsa-github-generator/container@v1",
+        "source": SOURCE,
+        "source_ref": "refs/tags/v1.2.3",
+        "source_branch": "main",
+        "source_commit": COMMIT,
+        "workflow": ".github/workflows/release.yml",
+        "workflow_inputs": {"environment": "production"},
+        "invocation": null,
+        "dependencies": [],
+    });
+    fact("provenance", GENERATOR, &json!({"provenance": said}))
+}
+
+fn sbom() -> Value {
+    let packages = json!([
+        {"purl": "pkg:npm/axios@1.0.0", "name": "axios", "version": "1.0.0", "licenses": []},
+        {"purl": "pkg:npm/left-pad@1.3.0", "name": "left-pad", "version": "1.3.0", "licenses": []},
+    ]);
+    fact("sbom", SIGNER, &json!({"sbom": {"format": "spdx", "version": "2.3", "packages": packages}}))
+}
+
+fn fact(layer: &str, signer: &str, claim: &Value) -> Value {
+    let certificate = json!({
+        "trust": "public-good",
+        "issuer": ISSUER,
+        "subject": signer,
+        "build_signer": signer,
+        "source_repository": SOURCE,
+        "source_commit": COMMIT,
+        "source_ref": "refs/tags/v1.2.3",
+        "build_config": format!("{SOURCE}/.github/workflows/release.yml@refs/tags/v1.2.3"),
+    });
+    json!({
+        "subject": digest(),
+        "source": {"manifest": Digest::of(b"manifest"), "layer": Digest::of(layer.as_bytes())},
+        "form": "bundle",
+        "signer": {"certificate": certificate},
+        "signed_at": "2026-01-01T00:00:00Z",
+        "log": "rekor-v1",
+        "claim": claim,
+    })
+}
+
+fn proof(facts: &[Value]) -> Proof {
+    let facts: Vec<Arc<_>> = facts.iter().map(|fact| Arc::new(serde_json::from_value(fact.clone()).unwrap())).collect();
+    let nothing = json!({
+        "subject": digest(), "facts": [], "flaws": [], "coverage": "complete", "collected_at": "2026-01-01T00:00:00Z"
+    });
+    Proof { facts, ..serde_json::from_value(nothing).unwrap() }
+}
+
+fn digest() -> Digest {
+    Digest::of(b"the image")
+}
+
+fn repository() -> Repository {
+    "docker.io/fystacklabs/apex".parse().unwrap()
+}
+
+fn identity() -> String {
+    format!("issuer = '{ISSUER}'\nsubject = '{SIGNER}'")
+}
+
+fn signature_rule(lines: &str) -> String {
+    format!("[[rule]]\nname = 'signed'\nimages = ['docker.io/**']\nmode = 'enforce'\n[[rule.signature]]\n{lines}\n")
+}
+
+fn policy(settings: &str) -> Result<Policy, PolicyError> {
+    let settings: Settings = toml::from_str(settings).unwrap();
+    let trust = |name: &str| ["public-good", "github"].contains(&name);
+    Policy::new(&settings, &Known { trust: &trust, key: &|name| name == "release" })
+}
+
+fn judge(settings: &str, tag: Option<&str>, proof: &Proof) -> Verdict {
+    let tag: Option<Tag> = tag.map(|tag| tag.parse().unwrap());
+    let repository = repository();
+    let request = Request { repository: &repository, tag: tag.as_ref(), digest: digest() };
+    policy(settings).unwrap().judge(&request, Some(proof), Timestamp::UNIX_EPOCH)
+}
+
+#[track_caller]
+fn assert_reason(settings: &str, facts: &[Value], kind: RequirementKind, code: ReasonCode, text: &str) {
+    assert_reason_for(settings, Some("v1.2.3"), facts, kind, code, text);
+}
+
+#[track_caller]
+fn assert_reason_for(
+    settings: &str,
+    tag: Option<&str>,
+    facts: &[Value],
+    kind: RequirementKind,
+    code: ReasonCode,
+    text: &str,
+) {
+    let verdict = judge(settings, tag, &proof(facts));
+    assert_eq!(verdict.decision, Decision::Refuse, "{verdict:#?}");
+    for requirement in &verdict.requirements {
+        assert_eq!(requirement.met, requirement.kind != kind, "{requirement:#?}");
+    }
+    let requirement = verdict.requirements.iter().find(|requirement| !requirement.met).unwrap();
+    let Reason { code: found, text: words } = &requirement.reasons[0];
+    assert_eq!(*found, code, "{words}");
+    assert!(words.contains(text), "{words:?} does not name {text:?}");
+}
+
+#[test]
+fn the_tests_above_name_images_as_requests_do() {
+    let image: Image = format!("docker.io/fystacklabs/apex@{}", digest()).parse().unwrap();
+    assert_eq!((image.repository, image.reference), (repository(), Reference::Digest(digest())));
+}
