@@ -9,6 +9,7 @@
 
 mod architecture;
 mod authority;
+mod policy;
 mod server;
 mod support;
-mod policy;
+mod upstream;

@@ -3,3 +3,5 @@
 #[expect(dead_code, reason = "the tests and each example use different parts of it")]
 pub(crate) mod authority;
 pub(crate) mod content;
+#[expect(dead_code, reason = "a toolbox: not every tool is in use yet")]
+pub(crate) mod registry;
