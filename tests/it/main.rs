@@ -10,6 +10,7 @@
 mod architecture;
 mod authority;
 mod policy;
+mod evidence_corpus;
 mod server;
 mod support;
 mod upstream;
