@@ -12,5 +12,6 @@ pub mod listen;
 pub mod oci;
 pub mod policy;
 pub mod telemetry;
+pub mod trust;
 pub mod upstream;
 pub mod verify;

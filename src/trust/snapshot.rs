@@ -1,0 +1,235 @@
+//! All trust domains and keys at one moment, and the name of that moment.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use sigstore_trust_root::{SIGSTORE_GITHUB_TRUSTED_ROOT, SIGSTORE_PRODUCTION_TRUSTED_ROOT};
+
+use crate::oci::Digest;
+use crate::trust::domain::Domain;
+use crate::trust::key::Key;
+use crate::trust::settings::{DomainSettings, KeySettings, Requirement, WithoutLog};
+
+/// The version of the checks themselves. Raised when `verify` starts to prove less, more or something else: what was
+/// proved before is then proved again.
+const CHECKS: u32 = 1;
+
+/// The public-good instance of Sigstore: log and certificate timestamps required.
+const PUBLIC_GOOD: &str = "public-good";
+/// GitHub's own instance: it has signed timestamps only, neither a transparency log nor a certificate log.
+const GITHUB: &str = "github";
+
+/// An immutable snapshot of everything that is trusted.
+#[derive(Debug)]
+pub struct Trust {
+    domains: Vec<Domain>,
+    keys: Vec<Key>,
+    warnings: Vec<String>,
+    epoch: Epoch,
+}
+
+/// The name of a snapshot: another one as soon as any root, key, setting or the checks themselves change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Epoch(Digest);
+
+/// Why a snapshot cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustError {
+    /// A file cannot be read.
+    #[error("cannot read {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A trusted root is not one.
+    #[error("the trusted root of {name:?} is not usable: {reason}")]
+    Root {
+        /// The trust domain.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A trusted root cannot meet the rules of its own domain.
+    #[error("the trusted root of {name:?} has no usable {what}")]
+    Lacks {
+        /// The trust domain.
+        name: String,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// A key is not one, or not of a supported algorithm.
+    #[error("the key {name:?} is not usable: {reason}; EC P-256 and P-384, RSA and Ed25519 keys in PEM are")]
+    Key {
+        /// The key.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// A name is used twice, or is that of a built-in domain.
+    #[error("the name {name:?} is taken: trust domains are not merged, write another name")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A name is empty.
+    #[error("a trust domain or key has an empty name")]
+    NoName,
+}
+
+impl Trust {
+    /// The built-in domains, those of `domains`, and `keys`.
+    ///
+    /// # Errors
+    /// [`TrustError`] if a file cannot be read or used, or a name is taken. Single unsupported keys of a root are left
+    /// out instead, and listed in [`Self::warnings`].
+    pub fn load(domains: &[DomainSettings], keys: &[KeySettings]) -> Result<Self, TrustError> {
+        check_names([PUBLIC_GOOD, GITHUB].into_iter().chain(domains.iter().map(|domain| domain.name.as_str())))?;
+        check_names(keys.iter().map(|key| key.name.as_str()))?;
+        let mut loading = Loading::default();
+        let required = Requirement::Required;
+        loading.domain(PUBLIC_GOOD, SIGSTORE_PRODUCTION_TRUSTED_ROOT, required, required)?;
+        let none = Requirement::NotRequired;
+        loading.domain(GITHUB, SIGSTORE_GITHUB_TRUSTED_ROOT, none, none)?;
+        for domain in domains {
+            let json = read(&domain.trusted_root)?;
+            loading.domain(&domain.name, &json, domain.transparency_log, domain.certificate_timestamps)?;
+            loading.warn_of_domain(domain);
+        }
+        for key in keys {
+            loading.key(key, &read(&key.path)?)?;
+        }
+        Ok(loading.finish())
+    }
+
+    /// The name of this snapshot.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Whether there is a trust domain called `name`.
+    pub fn has_domain(&self, name: &str) -> bool {
+        self.domains.iter().any(|domain| domain.name() == name)
+    }
+
+    /// Whether there is a key called `name`.
+    pub fn has_key(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name() == name)
+    }
+
+    /// What of the roots was left out, and which settings weaken a check: for the log at start.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// The trust domains, built-in ones first.
+    pub fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+}
+
+impl Epoch {
+    /// The digest that it is.
+    pub fn digest(&self) -> Digest {
+        self.0
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.hex())
+    }
+}
+
+#[derive(Default)]
+struct Loading {
+    domains: Vec<Domain>,
+    keys: Vec<Key>,
+    warnings: Vec<String>,
+    parts: Vec<Part>,
+}
+
+/// What an epoch is made of, hashed as `Debug` writes it: strings are quoted, so no two lists of parts read alike.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Part {
+    Domain { name: String, root: Digest, needs_log: bool, needs_certificate_timestamps: bool },
+    Key { name: String, key: Digest, not_before: Option<Timestamp>, not_after: Option<Timestamp>, without_log: bool },
+}
+
+impl Loading {
+    fn domain(&mut self, name: &str, json: &str, log: Requirement, timestamps: Requirement) -> Result<(), TrustError> {
+        let (domain, left_out) = Domain::new(name, json, log, timestamps)?;
+        self.warnings.extend(left_out.iter().map(|what| format!("trust {name:?}: {what}")));
+        self.domains.push(domain);
+        self.parts.push(Part::Domain {
+            name: name.to_owned(),
+            root: Digest::of(json.as_bytes()),
+            needs_log: log == Requirement::Required,
+            needs_certificate_timestamps: timestamps == Requirement::Required,
+        });
+        Ok(())
+    }
+
+    fn warn_of_domain(&mut self, domain: &DomainSettings) {
+        if domain.transparency_log == Requirement::NotRequired {
+            self.warnings.push(format!("trust {:?}: no transparency log is required", domain.name));
+        }
+        if domain.certificate_timestamps == Requirement::NotRequired {
+            self.warnings.push(format!("trust {:?}: no certificate timestamps are required", domain.name));
+        }
+    }
+
+    fn key(&mut self, settings: &KeySettings, pem: &str) -> Result<(), TrustError> {
+        let key = Key::new(settings, pem)?;
+        if settings.without_log == WithoutLog::Allow {
+            self.warnings.push(format!("key {:?}: signatures without log entry and timestamp count", settings.name));
+        }
+        self.parts.push(Part::Key {
+            name: settings.name.clone(),
+            key: Digest::of(key.public_key().as_bytes()),
+            not_before: settings.not_before,
+            not_after: settings.not_after,
+            without_log: settings.without_log == WithoutLog::Allow,
+        });
+        self.keys.push(key);
+        Ok(())
+    }
+
+    fn finish(mut self) -> Trust {
+        self.parts.sort();
+        let parts = format!("{CHECKS} {} {:?}", env!("CARGO_PKG_VERSION"), self.parts);
+        let epoch = Epoch(Digest::of(parts.as_bytes()));
+        Trust { domains: self.domains, keys: self.keys, warnings: self.warnings, epoch }
+    }
+}
+
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), TrustError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() {
+            return Err(TrustError::NoName);
+        }
+        if !seen.insert(name) {
+            return Err(TrustError::NameTaken { name: name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<String, TrustError> {
+    fs::read_to_string(path).map_err(|source| TrustError::File { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests;
