@@ -23,6 +23,8 @@ pub const REFERRER_PAGES: usize = 16;
 pub const LOG_ENTRIES: usize = 32;
 /// Most signed timestamps in one bundle.
 pub const TIMESTAMPS: usize = 16;
+/// Most certificates in the chain of one bundle: Sigstore's has three.
+pub const CERTIFICATES: usize = 16;
 /// Most subjects of one statement; release pipelines list a few hundred files.
 pub const SUBJECTS: usize = 1024;
 /// Most digests of one subject.

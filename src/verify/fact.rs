@@ -18,6 +18,8 @@ pub struct Fact {
     pub(in crate::verify) signer: Signer,
     pub(in crate::verify) signed_at: Option<Timestamp>,
     pub(in crate::verify) log: LogProof,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::verify) holds_until: Option<Timestamp>,
     pub(in crate::verify) claim: Claim,
 }
 
@@ -193,6 +195,12 @@ impl Fact {
     /// What stands behind the time.
     pub fn log(&self) -> LogProof {
         self.log
+    }
+
+    /// Whether it still holds at `now`. A signature of a key with an end, made at no proven time, ends with the key;
+    /// everything else holds for good.
+    pub fn holds_at(&self, now: Timestamp) -> bool {
+        self.holds_until.is_none_or(|end| now <= end)
     }
 
     /// What it says.

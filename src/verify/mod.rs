@@ -2,6 +2,87 @@
 //!
 //! Pure: bytes, trust and the time go in, values come out. Depends on no policy.
 
+mod bundle;
+mod certificate;
+mod claim;
+mod defect;
 mod fact;
+mod keyed;
+mod keyless;
+mod layer;
+mod signed;
+
+use jiff::Timestamp;
+
+use crate::evidence::Evidence;
+use crate::oci::Digest;
+use crate::trust::Trust;
+use crate::verify::defect::Defect;
+use crate::verify::signed::{Material, Signed};
 
 pub use fact::{Certificate, Claim, Coverage, Fact, Flaw, FlawKind, LogProof, Proof, Signer};
+
+/// The manifest that evidence should be about.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// Its digest.
+    pub digest: Digest,
+    /// Its bytes, which hash to `digest`.
+    pub manifest: &'a [u8],
+}
+
+/// What `evidence` proves about `subject`: one fact for each trust domain, or each key, under which it holds.
+///
+/// Each piece is checked alone, and each trust domain by itself. Nothing that a piece says of itself chooses whom to
+/// believe. What was signed, or logged, after `now` proves nothing.
+///
+/// # Errors
+/// The [`Flaw`] that tells most, if it proves nothing.
+pub fn check(evidence: &Evidence, subject: &Subject<'_>, trust: &Trust, now: Timestamp) -> Result<Vec<Fact>, Flaw> {
+    let signed = Signed::read(evidence, subject).map_err(|defect| defect.of(evidence, None))?;
+    prove(&signed, subject, trust, now)
+        .map(|proven| proven.into_iter().map(|(standing, claim)| standing.say(claim, evidence, subject)).collect())
+        .map_err(|defect| defect.of(evidence, signed.predicate_type()))
+}
+
+/// Who stands behind a piece of evidence, and since when.
+struct Standing {
+    signer: Signer,
+    signed_at: Option<Timestamp>,
+    log: LogProof,
+    holds_until: Option<Timestamp>,
+}
+
+impl Standing {
+    fn say(self, claim: Claim, evidence: &Evidence, subject: &Subject<'_>) -> Fact {
+        Fact {
+            subject: subject.digest,
+            source: evidence.source,
+            form: evidence.form(),
+            signer: self.signer,
+            signed_at: self.signed_at,
+            log: self.log,
+            holds_until: self.holds_until,
+            claim,
+        }
+    }
+}
+
+fn prove(
+    signed: &Signed<'_>,
+    subject: &Subject<'_>,
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<Vec<(Standing, Claim)>, Defect> {
+    let standings = match signed.material() {
+        Material::Certificates(chain) => keyless::prove(signed, &chain, subject, trust, now)?,
+        Material::Key { hint } => keyed::prove(signed, hint, subject, trust, now)?,
+    };
+    let claim = claim::read(signed, subject)?;
+    Ok(standings.into_iter().map(|standing| (standing, claim.clone())).collect())
+}
+
+/// The most telling of several defects; the first of equals.
+fn most_telling(defects: Vec<Defect>) -> Option<Defect> {
+    defects.into_iter().reduce(|best, next| if next.kind > best.kind { next } else { best })
+}

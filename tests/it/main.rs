@@ -9,8 +9,9 @@
 
 mod architecture;
 mod authority;
-mod policy;
+mod corpus;
 mod evidence_corpus;
+mod policy;
 mod server;
 mod support;
 mod upstream;

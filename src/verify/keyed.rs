@@ -1,0 +1,127 @@
+//! Signatures by the holder of a configured key.
+
+use jiff::Timestamp;
+use sigstore_verify::PublicKeyVerificationPolicy;
+
+use crate::trust::{Domain, Key, Requirement, Trust, WithoutLog};
+use crate::verify::defect::Defect;
+use crate::verify::keyless::{earliest, log_proof, telling};
+use crate::verify::signed::Signed;
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, most_telling};
+
+/// Every configured key by which `signed` holds.
+///
+/// # Errors
+/// The most telling [`Defect`], if there is none.
+pub(in crate::verify) fn prove(
+    signed: &Signed<'_>,
+    hint: &str,
+    subject: &Subject<'_>,
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<Vec<Standing>, Defect> {
+    let fits = |key: &&Key| signed.is_by(key.public_key(), key.algorithm());
+    let fitting: Vec<_> = trust.keys().iter().filter(fits).collect();
+    if fitting.is_empty() {
+        return Err(no_key(hint, trust));
+    }
+    let mut proven = Vec::new();
+    let mut defects = Vec::new();
+    for key in fitting {
+        match by(key, signed, subject, trust, now) {
+            Ok(standing) => proven.push(standing),
+            Err(defect) => defects.push(defect.within(&format!("key {}", key.name()))),
+        }
+    }
+    match most_telling(defects) {
+        Some(defect) if proven.is_empty() => Err(defect),
+        Some(_) | None => Ok(proven),
+    }
+}
+
+/// The hint proves nothing, but whoever named a configured key and does not fit it was tampered with.
+fn no_key(hint: &str, trust: &Trust) -> Defect {
+    if let Some(key) = trust.keys().iter().find(|key| key.hint() == hint) {
+        let text = format!("the signature does not fit key {}, which it names", key.name());
+        return Defect::new(FlawKind::Signature, text);
+    }
+    let names: Vec<_> = trust.keys().iter().map(Key::name).collect();
+    let text = match names.as_slice() {
+        [] => "it has no certificate, and no key is configured to check it with".to_owned(),
+        names => format!("it has no certificate, and fits none of the configured keys ({})", names.join(", ")),
+    };
+    Defect::new(FlawKind::UnknownKey, text)
+}
+
+/// How `signed`, whose signature fits `key`, stands in time.
+fn by(
+    key: &Key,
+    signed: &Signed<'_>,
+    subject: &Subject<'_>,
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<Standing, Defect> {
+    match (timed(key, signed, subject, trust, now), key.without_log()) {
+        (Ok(standing), _) => Ok(standing),
+        (Err(defect), WithoutLog::Refuse) => Err(defect),
+        // Whoever can break a log entry can also leave it away: counting such a signature gives nothing away that the
+        // setting does not.
+        (Err(_), WithoutLog::Allow) => stand(key, &[], LogProof::None, now),
+    }
+}
+
+/// With what came with it, under the first trust domain that vouches for that.
+fn timed(
+    key: &Key,
+    signed: &Signed<'_>,
+    subject: &Subject<'_>,
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<Standing, Defect> {
+    let mut defects = Vec::new();
+    for domain in trust.domains() {
+        match under(domain, key, signed, subject, now) {
+            Ok(standing) => return Ok(standing),
+            Err(defect) => defects.push(defect.within(&format!("trust {}", domain.name()))),
+        }
+    }
+    Err(most_telling(defects).unwrap_or_else(|| Defect::new(FlawKind::Log, "no trust domain is configured")))
+}
+
+fn under(
+    domain: &Domain,
+    key: &Key,
+    signed: &Signed<'_>,
+    subject: &Subject<'_>,
+    now: Timestamp,
+) -> Result<Standing, Defect> {
+    let policy = PublicKeyVerificationPolicy::new(key.public_key().clone());
+    let policy = match (signed.log_entries(), domain.transparency_log(), key.without_log()) {
+        ([], Requirement::Required, WithoutLog::Refuse) => {
+            let text = "it has no transparency log entry, and the key does not say without_log = \"allow\"";
+            return Err(Defect::new(FlawKind::Log, text));
+        }
+        ([], _, _) if !signed.has_timestamps() => {
+            return Err(Defect::new(FlawKind::Log, "it has neither a transparency log entry nor a signed timestamp"));
+        }
+        ([], _, _) => policy.skip_tlog_unsafe(),
+        ([..], _, _) => policy,
+    };
+    let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy);
+    let verified = verified.map_err(|error| telling(error, signed, subject))?;
+    stand(key, verified.verified_timestamps(), log_proof(signed), now)
+}
+
+/// A key proves what it signed within its window. Where no time of signing is proven, the present is held against the
+/// window, and what is proved ends with it.
+fn stand(key: &Key, times: &[Timestamp], log: LogProof, now: Timestamp) -> Result<Standing, Defect> {
+    let signed_at = earliest(times, now)?;
+    let asked = if times.is_empty() { &[now] } else { times };
+    if let Some(outside) = asked.iter().find(|time| !key.is_valid_at(**time)) {
+        let text = format!("signed at {outside}, outside of the key's window");
+        return Err(Defect::new(FlawKind::Timestamp, text));
+    }
+    let signer = Signer::Key { name: key.name().to_owned() };
+    let holds_until = if times.is_empty() { key.not_after() } else { None };
+    Ok(Standing { signer, signed_at, log, holds_until })
+}

@@ -1,0 +1,142 @@
+//! Signatures by the holder of a short-lived certificate, each trust domain by itself.
+
+use jiff::Timestamp;
+use sigstore_types::{DerCertificate, KindVersion};
+use sigstore_verify::{Error, VerificationPolicy, VerificationResult};
+
+use crate::trust::{Domain, Requirement, Trust};
+use crate::verify::defect::Defect;
+use crate::verify::signed::{Message, Signed};
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, claim, most_telling};
+
+/// Every trust domain under which `signed` holds.
+///
+/// # Errors
+/// The most telling [`Defect`], if there is none.
+pub(in crate::verify) fn prove(
+    signed: &Signed<'_>,
+    chain: &[&DerCertificate],
+    subject: &Subject<'_>,
+    trust: &Trust,
+    now: Timestamp,
+) -> Result<Vec<Standing>, Defect> {
+    let [leaf, ..] = chain else { return Err(Defect::new(FlawKind::Malformed, "it has no signing certificate")) };
+    let mut proven = Vec::new();
+    let mut defects = Vec::new();
+    for domain in candidates(chain, trust)? {
+        match under(domain, signed, leaf, subject, now) {
+            Ok(standing) => proven.push(standing),
+            Err(defect) => defects.push(defect.within(&format!("trust {}", domain.name()))),
+        }
+    }
+    match most_telling(defects) {
+        Some(defect) if proven.is_empty() => Err(defect),
+        Some(_) | None => Ok(proven),
+    }
+}
+
+/// The domains that know an issuer of these certificates: with any other, no path can be built.
+fn candidates<'t>(chain: &[&DerCertificate], trust: &'t Trust) -> Result<Vec<&'t Domain>, Defect> {
+    let issuers = chain.iter().map(|certificate| certificate::issuer(certificate)).collect::<Result<Vec<_>, _>>()?;
+    let knows = |domain: &&Domain| issuers.iter().any(|(name, _)| domain.has_authority(name));
+    let candidates: Vec<_> = trust.domains().iter().filter(knows).collect();
+    if candidates.is_empty() {
+        let names: Vec<_> = issuers.into_iter().map(|(_, words)| words).collect();
+        let text = format!("its certificate was issued by {:?}, which no trust domain knows", names.join("; "));
+        return Err(Defect::new(FlawKind::Certificate, text));
+    }
+    Ok(candidates)
+}
+
+fn under(
+    domain: &Domain,
+    signed: &Signed<'_>,
+    leaf: &DerCertificate,
+    subject: &Subject<'_>,
+    now: Timestamp,
+) -> Result<Standing, Defect> {
+    let entries = signed.log_entries();
+    if entries.is_empty() && domain.transparency_log() == Requirement::Required {
+        return Err(Defect::new(FlawKind::Log, "it has no transparency log entry, and one is required"));
+    }
+    let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy(domain, signed));
+    let verified = verified.map_err(|error| telling(error, signed, subject))?;
+    check_verified(domain, signed, &verified)?;
+    let certificate = certificate::claims(leaf, domain.name())?;
+    Ok(Standing {
+        signer: Signer::Certificate(Box::new(certificate)),
+        signed_at: earliest(verified.verified_timestamps(), now)?,
+        log: log_proof(signed),
+        holds_until: None,
+    })
+}
+
+/// Nothing of a policy but its strictness: who signed is judged later, by rules.
+fn policy(domain: &Domain, signed: &Signed<'_>) -> VerificationPolicy {
+    let policy = VerificationPolicy::any_identity();
+    let policy = match domain.certificate_timestamps() {
+        Requirement::Required => policy,
+        Requirement::NotRequired => policy.skip_sct(),
+    };
+    match domain.transparency_log() {
+        // What is there must hold, required or not.
+        Requirement::NotRequired if signed.log_entries().is_empty() => policy.skip_tlog_unsafe(),
+        Requirement::Required | Requirement::NotRequired => policy,
+    }
+}
+
+/// What the verifier says it did is held against what had to be done.
+fn check_verified(domain: &Domain, signed: &Signed<'_>, verified: &VerificationResult) -> Result<(), Defect> {
+    if !verified.certificate_verified() {
+        return Err(Defect::new(FlawKind::Certificate, "the certificate was not verified"));
+    }
+    if domain.certificate_timestamps() == Requirement::Required && !verified.sct_verified() {
+        return Err(Defect::new(FlawKind::CertificateTimestamp, "the certificate's timestamp was not verified"));
+    }
+    let needs_log = domain.transparency_log() == Requirement::Required || !signed.log_entries().is_empty();
+    if needs_log && !verified.tlog_verified() {
+        return Err(Defect::new(FlawKind::Log, "the transparency log entry was not verified"));
+    }
+    if verified.verified_timestamps().is_empty() {
+        return Err(Defect::new(FlawKind::Timestamp, "nothing proves when it was signed"));
+    }
+    Ok(())
+}
+
+/// The defect that `error` is, more precise where more is known.
+pub(in crate::verify) fn telling(error: Error, signed: &Signed<'_>, subject: &Subject<'_>) -> Defect {
+    match (error, signed.message) {
+        // The payload of a layer is what was signed; if its hash differs from one, then from that in the log entry.
+        (Error::ArtifactMismatch(why), Message::SimpleSigning(_)) => {
+            Defect::new(FlawKind::Log, format!("the transparency log entry is about something else: {why}"))
+        }
+        (error @ Error::ArtifactMismatch(_), Message::Statement { .. }) => {
+            claim::read(signed, subject).err().unwrap_or_else(|| error.into())
+        }
+        (error, _) => error.into(),
+    }
+}
+
+/// The earliest of `times`. One that lies ahead casts doubt on whoever stated it.
+pub(in crate::verify) fn earliest(times: &[Timestamp], now: Timestamp) -> Result<Option<Timestamp>, Defect> {
+    if let Some(ahead) = times.iter().find(|time| **time > now) {
+        return Err(Defect::new(
+            FlawKind::Timestamp,
+            format!("it claims to be signed at {ahead}, which is yet to come"),
+        ));
+    }
+    Ok(times.iter().min().copied())
+}
+
+/// What stands behind a signature that was verified with all that came with it.
+pub(in crate::verify) fn log_proof(signed: &Signed<'_>) -> LogProof {
+    let entries = signed.log_entries();
+    if entries.iter().any(|entry| entry.kind_version == KindVersion::HashedRekordV002) {
+        return LogProof::RekorV2;
+    }
+    match entries {
+        [] if signed.has_timestamps() => LogProof::TimestampOnly,
+        [] => LogProof::None,
+        _ => LogProof::RekorV1,
+    }
+}

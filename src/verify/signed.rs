@@ -1,0 +1,141 @@
+//! A piece of evidence as a bundle beside the message that its signature covers.
+
+use serde::Deserialize;
+use sigstore_crypto::{KeyAlgorithm, SigningScheme, verify_signature};
+use sigstore_types::{
+    Artifact, Bundle, DerCertificate, DerPublicKey, DsseEnvelope, Sha256Hash, SignatureBytes, SignatureContent,
+    TransparencyLogEntry, VerificationMaterialContent,
+};
+
+use crate::evidence::{Content, Evidence};
+use crate::oci::Digest;
+use crate::verify::defect::Defect;
+use crate::verify::{Subject, bundle, layer};
+
+/// A signature, what it covers, and what speaks for it. Read, not proved.
+#[derive(Debug)]
+pub(in crate::verify) struct Signed<'a> {
+    pub(in crate::verify) bundle: Bundle,
+    pub(in crate::verify) message: Message<'a>,
+}
+
+/// What a signature covers.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::verify) enum Message<'a> {
+    /// The payload of the DSSE envelope in the bundle: a statement, about this digest if it is about the subject.
+    Statement {
+        /// The digest of the subject.
+        about: Digest,
+    },
+    /// The manifest itself.
+    Manifest(&'a [u8]),
+    /// A simple signing payload.
+    SimpleSigning(&'a [u8]),
+}
+
+/// Who is said to have signed.
+#[derive(Debug, Clone)]
+pub(in crate::verify) enum Material<'a> {
+    /// The holder of the first of these certificates.
+    Certificates(Vec<&'a DerCertificate>),
+    /// The holder of a key that is not part of the evidence.
+    Key {
+        /// What hints at which one: unsigned, and it chooses nothing.
+        hint: &'a str,
+    },
+}
+
+impl<'a> Signed<'a> {
+    /// Reads `evidence`, which should be about `subject`.
+    pub(in crate::verify) fn read(evidence: &'a Evidence, subject: &Subject<'a>) -> Result<Self, Defect> {
+        let bundle = match &evidence.content {
+            Content::Bundle { json } => bundle::read(json)?,
+            Content::Attestation { envelope, material } => layer::attestation(envelope, material)?,
+            Content::Signature { payload, signature, material } => {
+                let bundle = layer::signature(payload, signature, material)?;
+                return Ok(Self { bundle, message: Message::SimpleSigning(payload) });
+            }
+        };
+        let message = match bundle.content {
+            SignatureContent::DsseEnvelope(_) => Message::Statement { about: subject.digest },
+            SignatureContent::MessageSignature(_) | _ => Message::Manifest(subject.manifest),
+        };
+        Ok(Self { bundle, message })
+    }
+
+    /// Who is said to have signed.
+    pub(in crate::verify) fn material(&self) -> Material<'_> {
+        match &self.bundle.verification_material.content {
+            VerificationMaterialContent::Certificate(leaf) => Material::Certificates(vec![&leaf.raw_bytes]),
+            VerificationMaterialContent::X509CertificateChain { certificates } => {
+                Material::Certificates(certificates.iter().map(|certificate| &certificate.raw_bytes).collect())
+            }
+            VerificationMaterialContent::PublicKey(key) => Material::Key { hint: &key.hint },
+            _ => Material::Certificates(Vec::new()),
+        }
+    }
+
+    /// What the verifier is to hold the signature against.
+    pub(in crate::verify) fn artifact(&self) -> Artifact<'a> {
+        match self.message {
+            Message::Statement { about } => Artifact::Digest(Sha256Hash::new(*about.as_bytes()).into()),
+            Message::Manifest(bytes) | Message::SimpleSigning(bytes) => Artifact::Blob(bytes),
+        }
+    }
+
+    /// The log entries that came with it.
+    pub(in crate::verify) fn log_entries(&self) -> &[TransparencyLogEntry] {
+        &self.bundle.verification_material.tlog_entries
+    }
+
+    /// Whether signed timestamps came with it.
+    pub(in crate::verify) fn has_timestamps(&self) -> bool {
+        !self.bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.is_empty()
+    }
+
+    /// The envelope, if it is one.
+    pub(in crate::verify) fn envelope(&self) -> Option<&DsseEnvelope> {
+        match &self.bundle.content {
+            SignatureContent::DsseEnvelope(envelope) => Some(envelope),
+            SignatureContent::MessageSignature(_) | _ => None,
+        }
+    }
+
+    /// Whether the signature is one by `key`. Says nothing of when it was made.
+    pub(in crate::verify) fn is_by(&self, key: &DerPublicKey, algorithm: KeyAlgorithm) -> bool {
+        let Some((scheme, signature)) = self.scheme(algorithm) else { return false };
+        let verify = |message: &[u8]| verify_signature(key, message, signature, scheme).is_ok();
+        match (self.message, self.envelope()) {
+            (_, Some(envelope)) => verify(&envelope.pae()),
+            (Message::Manifest(bytes) | Message::SimpleSigning(bytes), None) => verify(bytes),
+            (Message::Statement { .. }, None) => false,
+        }
+    }
+
+    fn scheme(&self, algorithm: KeyAlgorithm) -> Option<(SigningScheme, &SignatureBytes)> {
+        match &self.bundle.content {
+            SignatureContent::DsseEnvelope(envelope) => {
+                Some((algorithm.default_signing_scheme(), &envelope.signature.sig))
+            }
+            SignatureContent::MessageSignature(message) => {
+                let scheme = match &message.message_digest {
+                    Some(digest) => algorithm.resolve_signing_scheme(digest.algorithm).ok()?,
+                    None => algorithm.default_signing_scheme(),
+                };
+                Some((scheme, &message.signature))
+            }
+            _ => None,
+        }
+    }
+
+    /// The predicate type that the payload names, proven or not.
+    pub(in crate::verify) fn predicate_type(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Named {
+            predicate_type: String,
+        }
+        let payload = self.envelope()?.payload.as_bytes();
+        serde_json::from_slice::<Named>(payload).ok().map(|named| named.predicate_type)
+    }
+}
