@@ -36,18 +36,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::support::content::{Content, Repositories};
+
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
 const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied");
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-
-/// What one repository holds.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Content {
-    /// Manifests by tag and by digest.
-    pub(crate) manifests: BTreeMap<String, Vec<u8>>,
-    /// Blobs by digest.
-    pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,
-}
 
 /// One request, as it arrived.
 #[derive(Debug, Clone)]
@@ -226,6 +219,16 @@ impl Registry {
         let digest = Digest::of(&bytes);
         self.lock().repositories.entry(repository.to_owned()).or_default().blobs.insert(digest, bytes);
         digest
+    }
+
+    /// Puts everything that was published into `repositories` beside what is there.
+    pub(crate) fn publish(&self, repositories: Repositories) {
+        let mut state = self.lock();
+        for (name, content) in repositories.0 {
+            let held = state.repositories.entry(name).or_default();
+            held.manifests.extend(content.manifests);
+            held.blobs.extend(content.blobs);
+        }
     }
 
     /// Changes what `repository` holds in any other way.

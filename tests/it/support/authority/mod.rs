@@ -23,7 +23,7 @@ use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
-use certificate::{CODE_SIGNING, Certified, Validity};
+use certificate::{CODE_SIGNING, Certified, LEAF_LIFE, Leaf, Transparency, Validity};
 use identity::Identity;
 use key::Key;
 use log::Log;
@@ -80,6 +80,17 @@ impl Authority {
     /// Signs with `key`, which is in the log but in no certificate.
     pub(crate) fn with_key<'a>(&'a self, key: &'a Key) -> Signer<'a> {
         Signer::with_key(self, key)
+    }
+
+    /// The certificate of `identity` for the public key `public`, from `at` on.
+    pub(crate) fn certify(&self, public: &[u8], identity: &Identity, at: Timestamp) -> Vec<u8> {
+        self.issuer.leaf(&Leaf {
+            public,
+            identity,
+            validity: Validity { from: at, to: at + LEAF_LIFE },
+            usage: CODE_SIGNING,
+            transparency: Transparency::By(&self.certificate_log),
+        })
     }
 
     /// What whoever trusts it configures.
