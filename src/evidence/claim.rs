@@ -108,7 +108,7 @@ pub struct Package {
     pub name: String,
     /// Its version as written.
     pub version: Option<String>,
-    /// Its licence expressions as written.
+    /// Its licence expressions as written, in alphabetical order.
     pub licenses: Vec<String>,
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::evidence::list::each;
-use crate::evidence::packages::{Listed, Packages, add_license};
+use crate::evidence::packages::{Listed, Packages, is_license};
 use crate::evidence::strict::read_checked;
 use crate::evidence::{Malformed, Sbom, SbomFormat};
 
@@ -127,8 +127,8 @@ impl<'de> Deserialize<'de> for Licenses {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut licenses = Vec::new();
         each(deserializer, |choice: LicenseChoice| {
-            add_license(&mut licenses, choice.expression);
-            add_license(&mut licenses, choice.license.and_then(|license| license.id.or(license.name)));
+            let license = choice.license.and_then(|license| license.id.or(license.name));
+            licenses.extend([choice.expression, license].into_iter().flatten().filter(|text| is_license(text)));
         })?;
         Ok(Self(licenses))
     }
@@ -153,7 +153,7 @@ mod tests {
         let package = &sbom.packages[0];
         assert_eq!(package.purl.as_deref(), Some("pkg:npm/axios@1.14.1"));
         assert_eq!((package.name.as_str(), package.version.as_deref()), ("axios", Some("1.14.1")));
-        assert_eq!(package.licenses, ["MIT", "Own licence", "MIT OR Apache-2.0"]);
+        assert_eq!(package.licenses, ["MIT", "MIT OR Apache-2.0", "Own licence"]);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::evidence::{Malformed, Package, canonical_purl};
+use crate::evidence::purl::parse_purl;
+use crate::evidence::{Malformed, Package};
 use crate::limits;
 
 /// Collects packages: [`limits::PACKAGES`], and one more to tell that there are too many.
@@ -19,25 +20,28 @@ pub(in crate::evidence) struct Listed {
 }
 
 impl Packages {
-    /// Takes in a package: once for each of its package URLs, so that none hides behind another, and once without if
-    /// it has none that is valid.
+    /// Takes in a package, and once more for each further package URL that it has, so that none hides behind another.
+    ///
+    /// Those are named by their URL and have no licences: copies of long texts would multiply what a document costs.
     pub(in crate::evidence) fn add(&mut self, listed: Listed) {
-        let mut purls: Vec<_> = listed.purls.iter().filter_map(|purl| canonical_purl(purl)).collect();
-        let last = purls.pop();
-        for purl in purls {
-            self.push(Package {
-                purl: Some(purl),
-                name: listed.name.clone(),
-                version: listed.version.clone(),
-                licenses: listed.licenses.clone(),
-            });
-        }
+        let mut purls = listed.purls.iter().filter_map(|purl| parse_purl(purl));
+        let mut licenses = listed.licenses;
+        licenses.sort_unstable();
+        licenses.dedup();
         self.push(Package {
-            purl: last,
+            purl: purls.next().map(|purl| purl.to_string()),
             name: listed.name,
             version: listed.version.filter(|version| !version.is_empty()),
-            licenses: listed.licenses,
+            licenses,
         });
+        for purl in purls {
+            self.push(Package {
+                purl: Some(purl.to_string()),
+                name: purl.name().to_owned(),
+                version: purl.version().map(str::to_owned),
+                licenses: Vec::new(),
+            });
+        }
     }
 
     fn push(&mut self, package: Package) {
@@ -60,10 +64,7 @@ impl Packages {
     }
 }
 
-/// Adds a licence expression, unless it says nothing (SPDX: `NOASSERTION`, `NONE`) or is there already.
-pub(in crate::evidence) fn add_license(licenses: &mut Vec<String>, license: Option<String>) {
-    let says_something = |text: &String| !matches!(text.as_str(), "" | "NOASSERTION" | "NONE");
-    if let Some(license) = license.filter(says_something).filter(|license| !licenses.contains(license)) {
-        licenses.push(license);
-    }
+/// Whether a licence expression says anything (SPDX 2.3, 7.13: `NOASSERTION` and `NONE` do not).
+pub(in crate::evidence) fn is_license(text: &str) -> bool {
+    !matches!(text, "" | "NOASSERTION" | "NONE")
 }

@@ -4,7 +4,12 @@ use packageurl::PackageUrl;
 
 /// The canonical spelling of a package URL (ECMA-427), if `text` is one: what the packages of SBOMs are compared in.
 pub fn canonical_purl(text: &str) -> Option<String> {
-    text.trim().parse::<PackageUrl<'_>>().ok().map(|purl| purl.to_string())
+    parse_purl(text).map(|purl| purl.to_string())
+}
+
+/// The package URL that `text` is.
+pub(in crate::evidence) fn parse_purl(text: &str) -> Option<PackageUrl<'static>> {
+    text.trim().parse().ok()
 }
 
 #[cfg(test)]

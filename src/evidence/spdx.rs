@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 use crate::evidence::list::each;
-use crate::evidence::packages::{Listed, Packages, add_license};
+use crate::evidence::packages::{Listed, Packages, is_license};
 use crate::evidence::strict::read_checked;
 use crate::evidence::{Malformed, Sbom, SbomFormat};
 
@@ -65,14 +65,12 @@ fn purls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::E
 
 impl From<Package> for Listed {
     fn from(package: Package) -> Self {
-        let mut licenses = Vec::new();
-        add_license(&mut licenses, package.license_concluded);
-        add_license(&mut licenses, package.license_declared);
+        let licenses = [package.license_concluded, package.license_declared].into_iter().flatten();
         Self {
             name: package.name.unwrap_or_default(),
             version: package.version_info,
             purls: package.external_refs,
-            licenses,
+            licenses: licenses.filter(|text| is_license(text)).collect(),
         }
     }
 }
@@ -99,7 +97,7 @@ mod tests {
         let read = package(&rest);
         assert_eq!(read.purl.as_deref(), Some("pkg:npm/axios@1.14.1"));
         assert_eq!((read.name.as_str(), read.version.as_deref()), ("axios", Some("1.14.1")));
-        assert_eq!(read.licenses, ["MIT", "Apache-2.0"]);
+        assert_eq!(read.licenses, ["Apache-2.0", "MIT"]);
     }
 
     #[test]
@@ -114,6 +112,21 @@ mod tests {
         let json = format!(r#"{{"spdxVersion":"SPDX-2.2","packages":[{{"externalRefs":[{}]}}]}}"#, refs.join(","));
         let purls: Vec<_> = read(&json).unwrap().packages.iter().map(|package| package.purl.clone().unwrap()).collect();
         assert_eq!(purls, ["pkg:npm/a@1", "pkg:npm/b@1"]);
+    }
+
+    #[test]
+    fn further_urls_of_a_package_copy_nothing() {
+        let refs = [reference("purl", "pkg:npm/a@1"), reference("purl", "pkg:npm/b@2")].join(",");
+        let json = format!(
+            r#"{{"spdxVersion":"SPDX-2.3","packages":[{{"name":"long","licenseConcluded":"MIT","externalRefs":[{refs}]}}]}}"#
+        );
+        let names: Vec<_> = read(&json)
+            .unwrap()
+            .packages
+            .iter()
+            .map(|package| (package.name.clone(), package.licenses.len()))
+            .collect();
+        assert_eq!(names, [("long".to_owned(), 1), ("b".to_owned(), 0)]);
     }
 
     #[test]
