@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::oci::{Digest, Repository, Tag};
-use crate::policy::identity::Identity;
+use crate::policy::identity::{Identity, shown_signer};
 use crate::policy::provenance::ProvenanceRule;
-use crate::policy::reason::{claims, reasons, unavailable};
+use crate::policy::reason::{because, claims, reasons, unavailable};
 use crate::policy::revoked::Revoked;
 use crate::policy::sbom::SbomRule;
 use crate::policy::{Decision, Mode, Policy, Reason, ReasonCode, Requirement, RequirementKind, Rule, Verdict};
@@ -39,7 +39,7 @@ impl Policy {
             Mode::Allow => admitted(rule),
             Mode::Deny => denied(rule, request),
             Mode::Enforce | Mode::Audit => match proof.filter(|proof| proof.subject == request.digest) {
-                Some(proof) => Candidates { proof, revoked: &self.revoked, tag: request.tag }.weigh(rule),
+                Some(proof) => Candidates { proof, revoked: &self.revoked, tag: request.tag, now }.weigh(rule),
                 None => unproven(rule),
             },
         }
@@ -116,6 +116,7 @@ struct Candidates<'a> {
     proof: &'a Proof,
     revoked: &'a Revoked,
     tag: Option<&'a Tag>,
+    now: Timestamp,
 }
 
 impl<'a> Candidates<'a> {
@@ -190,7 +191,7 @@ impl<'a> Candidates<'a> {
         let mut misses = Vec::new();
         let mut met: Option<&Arc<Fact>> = None;
         for fact in self.of(kind) {
-            match self.revoked.fact(fact).and_then(|()| check(fact)) {
+            match self.check_standing(fact).and_then(|()| check(fact)) {
                 // The same one whatever the order of the facts.
                 Ok(()) => {
                     met = met.filter(|other| other.source() <= fact.source()).or(Some(fact));
@@ -202,6 +203,17 @@ impl<'a> Candidates<'a> {
             Some(fact) => Requirement { kind, met: true, by: Some(Arc::clone(fact)), reasons: Vec::new() },
             None => unmet(kind, reasons(misses, kind, self.proof)),
         }
+    }
+
+    /// A fact that is revoked, or ended with the key that stands for its time, counts for nothing.
+    fn check_standing(&self, fact: &Fact) -> Result<(), Reason> {
+        self.revoked.fact(fact)?;
+        if fact.holds_at(self.now) {
+            return Ok(());
+        }
+        let signer = shown_signer(fact.signer());
+        let text = format!("signed by {signer} at no proven time, and its time (not_after) is over");
+        because(ReasonCode::TimestampInvalid, text)
     }
 
     /// The facts about this digest that claim something of `kind`.

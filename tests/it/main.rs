@@ -12,6 +12,7 @@ mod authority;
 mod corpus;
 mod evidence_corpus;
 mod policy;
+mod policy_corpus;
 mod server;
 mod support;
 mod upstream;

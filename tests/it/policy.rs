@@ -501,6 +501,17 @@ fn an_exception_serves_one_digest_of_one_repository_until_it_ends() {
 }
 
 #[test]
+fn a_signature_that_ended_with_its_key_no_longer_counts() {
+    let mut fact = signature();
+    fact["signer"] = json!({"key": {"name": "release"}});
+    fact["holds_until"] = json!("1969-12-31T00:00:00Z");
+    let rule = signature_rule("key = 'release'");
+    assert_reason(&rule, &[fact.clone()], RequirementKind::Signature, ReasonCode::TimestampInvalid, "not_after");
+    fact["holds_until"] = json!("1970-01-01T00:00:00Z");
+    assert_eq!(judge(&rule, None, &proof(&[fact])).decision, Decision::Admit);
+}
+
+#[test]
 fn only_repositories_that_could_be_served_are_named() {
     let settings = format!(
         "[[rule]]\nname = 'no'\nimages = ['docker.io/fystacklabs/secret']\nmode = 'deny'\n\
