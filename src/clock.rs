@@ -52,11 +52,3 @@ impl<'de> Visitor<'de> for TimestampVisitor {
         self.visit_str(&text)
     }
 }
-
-/// As [`read_timestamp`], for keys that may be left out (with `#[serde(default)]`).
-///
-/// # Errors
-/// As [`read_timestamp`].
-pub fn read_optional_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    read_timestamp(deserializer).map(Some)
-}

@@ -88,6 +88,8 @@ pub struct Reason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReasonCode {
+    /// No admitted image of the repository reaches this blob.
+    NotReached,
     /// No rule names this image.
     NoRule,
     /// The rule denies it.
@@ -144,7 +146,8 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
+        Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
         Self::Missing,

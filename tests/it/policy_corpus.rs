@@ -39,9 +39,9 @@ fn prove(layout: &Path) -> Proof {
     let index: Value = serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
     let manifests = index["manifests"].as_array().unwrap();
     let tag_of = |entry: &Value| entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap().to_owned();
-    let attestation = manifests.iter().find(|entry| tag_of(entry).ends_with(".att")).unwrap();
+    let attestation = manifests.iter().find(|entry| subject_of_tag(&tag_of(entry).parse().unwrap()).is_some()).unwrap();
     let digest: Digest = attestation["digest"].as_str().unwrap().parse().unwrap();
-    let subject = subject_of_tag(&tag_of(attestation).parse::<Tag>().unwrap()).unwrap();
+    let subject = subject_of_tag(&tag_of(attestation).parse().unwrap()).unwrap();
     let image = blob(&subject.to_string());
     let manifest = parse_manifest(&blob(&digest.to_string())).unwrap();
     let trust = Trust::load(&[], &[]).unwrap();
