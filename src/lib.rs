@@ -5,7 +5,9 @@
 
 pub mod admin;
 pub mod clock;
+pub mod content;
 pub mod evidence;
+pub mod facts;
 pub mod front;
 pub mod limits;
 pub mod listen;

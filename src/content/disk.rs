@@ -1,0 +1,214 @@
+//! Content as files: `sha256/<two digits>/<64 digits>` once it is proven, `partial/` until then.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use tokio::task::spawn_blocking;
+
+use crate::content::store::{ContentStore, Draft, ReadAt, Stored};
+use crate::oci::Digest;
+
+/// Files in one folder. Several processes may share it.
+#[derive(Debug)]
+pub(super) struct Disk {
+    folder: PathBuf,
+    /// Tells apart the drafts of this process from those of others: a process number does not, as every container has
+    /// its own.
+    instance: u64,
+    /// Tells apart the drafts of this process.
+    drafts: AtomicU64,
+}
+
+impl Disk {
+    /// Uses `folder`, makes it if it is not there, and removes what a killed process left half done.
+    pub(super) async fn open(folder: PathBuf) -> io::Result<Self> {
+        let (partial, complete) = (folder.join(PARTIAL), folder.join(COMPLETE));
+        blocking(move || {
+            fs::create_dir_all(&complete)?;
+            fs::create_dir_all(&partial)?;
+            remove_leftovers(&partial)
+        })
+        .await?;
+        Ok(Self { folder, instance: RandomState::new().build_hasher().finish(), drafts: AtomicU64::new(0) })
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        let hex = digest.hex();
+        let shard: String = hex.chars().take(2).collect();
+        self.folder.join(COMPLETE).join(shard).join(hex)
+    }
+
+    fn partial_path(&self, digest: Digest) -> PathBuf {
+        let number = self.drafts.fetch_add(1, Ordering::Relaxed);
+        let name = format!("{}-{:016x}-{number}", digest.hex(), self.instance);
+        self.folder.join(PARTIAL).join(name)
+    }
+}
+
+const PARTIAL: &str = "partial";
+const COMPLETE: &str = "sha256";
+
+#[async_trait]
+impl ContentStore for Disk {
+    async fn open(&self, digest: Digest) -> io::Result<Option<Stored>> {
+        let path = self.path(digest);
+        blocking(move || open_stored(&path)).await
+    }
+
+    async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>> {
+        let (path, partial) = (self.path(digest), self.partial_path(digest));
+        let draft = blocking(move || DiskDraft::create(path, partial)).await?;
+        Ok(Box::new(draft))
+    }
+
+    async fn remove(&self, digest: Digest) -> io::Result<()> {
+        let path = self.path(digest);
+        blocking(move || ignore_absent(fs::remove_file(path))).await
+    }
+}
+
+fn open_stored(path: &Path) -> io::Result<Option<Stored>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let size = file.metadata()?.len();
+    Ok(Some(Stored { size, bytes: Arc::new(DiskBytes(Arc::new(file))) }))
+}
+
+/// A file under `partial/`, locked as long as this process lives, so that another one that starts leaves it alone.
+#[derive(Debug)]
+struct DiskDraft {
+    file: Arc<File>,
+    written: u64,
+    partial: Leftover,
+    path: PathBuf,
+}
+
+/// A file that is removed unless it is kept.
+#[derive(Debug)]
+struct Leftover(Option<PathBuf>);
+
+impl DiskDraft {
+    fn create(path: PathBuf, partial: PathBuf) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial)?;
+        let partial = Leftover(Some(partial));
+        lock(&file)?;
+        Ok(Self { file: Arc::new(file), written: 0, partial, path })
+    }
+
+    /// The bytes are on the disk before the name is, and the name before the commit returns: what is found under its
+    /// digest after a loss of power is whole.
+    fn publish(mut self) -> io::Result<()> {
+        self.file.sync_all()?;
+        let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+        fs::create_dir_all(folder)?;
+        if let Some(partial) = &self.partial.0 {
+            fs::rename(partial, &self.path)?;
+            self.partial.0 = None;
+        }
+        File::open(folder)?.sync_all()
+    }
+}
+
+#[async_trait]
+impl Draft for DiskDraft {
+    async fn append(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+        let (file, from) = (Arc::clone(&self.file), self.written);
+        self.written = blocking(move || write_pieces(&file, from, &pieces)).await?;
+        Ok(())
+    }
+
+    fn bytes(&self) -> Arc<dyn ReadAt> {
+        Arc::new(DiskBytes(Arc::clone(&self.file)))
+    }
+
+    async fn commit(self: Box<Self>) -> io::Result<()> {
+        blocking(move || self.publish()).await
+    }
+}
+
+impl Drop for Leftover {
+    fn drop(&mut self) {
+        if let Some(path) = self.0.take()
+            && let Err(error) = ignore_absent(fs::remove_file(&path))
+        {
+            tracing::warn!(path = %path.display(), %error, "cannot remove a partial file; the next start will");
+        }
+    }
+}
+
+fn write_pieces(file: &File, from: u64, pieces: &[Bytes]) -> io::Result<u64> {
+    let mut offset = from;
+    for piece in pieces {
+        file.write_all_at(piece, offset)?;
+        offset += piece.len() as u64;
+    }
+    Ok(offset)
+}
+
+/// An open file.
+#[derive(Debug)]
+struct DiskBytes(Arc<File>);
+
+#[async_trait]
+impl ReadAt for DiskBytes {
+    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let file = Arc::clone(&self.0);
+        blocking(move || {
+            let mut bytes = BytesMut::zeroed(length);
+            file.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes.freeze())
+        })
+        .await
+    }
+}
+
+/// Removes the partial files that no living process holds.
+fn remove_leftovers(partial: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(partial)? {
+        let path = entry?.path();
+        if is_abandoned(&path)? {
+            ignore_absent(fs::remove_file(&path))?;
+        }
+    }
+    Ok(())
+}
+
+fn is_abandoned(path: &Path) -> io::Result<bool> {
+    match File::open(path) {
+        Ok(file) => Ok(!matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Marks a draft as in use. A file system without locks is one that processes do not share.
+fn lock(file: &File) -> io::Result<()> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+fn ignore_absent(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Ok(()) | Err(_) => result,
+    }
+}
+
+/// Runs file operations where they may block: never on a thread that serves connections.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}

@@ -1,0 +1,218 @@
+//! The content that everybody reads: manifests out of memory, blobs out of the store or through one fetch.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use moka::future::Cache;
+use prometheus::Registry;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tracing::Instrument;
+
+use crate::content::disk::Disk;
+use crate::content::error::{ContentError, FlightError};
+use crate::content::flight::{Flight, Progress};
+use crate::content::length::Length;
+use crate::content::metrics::Metrics;
+use crate::content::origin::Origin;
+use crate::content::reader::Reader;
+use crate::content::settings::Settings;
+use crate::content::shelf::{Shelf, failed, hash, read_all};
+use crate::content::store::ContentStore;
+use crate::limits;
+use crate::oci::{Digest, Hasher};
+
+/// Bytes of manifests held in memory: some ten thousand of them, and far fewer if they are large.
+const MANIFEST_MEMORY: u64 = 64 * 1024 * 1024;
+/// What an entry of that memory costs beside its bytes.
+const ENTRY_OVERHEAD: u32 = 256;
+/// Most fetches at once: each holds an open file and up to two chunks of memory.
+const FLIGHTS: usize = 512;
+
+/// Content by digest. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Library {
+    shelf: Arc<Shelf>,
+    manifests: Cache<Digest, Bytes>,
+    flights: Arc<Flights>,
+    tasks: TaskTracker,
+}
+
+/// The fetches under way. Two that disagree about the length are two: one of them is wrong, and it must not fail the
+/// other.
+#[derive(Debug, Default)]
+struct Flights(Mutex<HashMap<(Digest, Length), watch::Receiver<Progress>>>);
+
+impl Library {
+    /// The content under `settings.path`. Fetches run on `tasks`, so that shutdown waits for them.
+    ///
+    /// # Errors
+    /// [`ContentError::Folder`] if the folder cannot be used, [`ContentError::Metrics`] if `registry` has the metrics
+    /// already.
+    pub async fn open(settings: &Settings, tasks: TaskTracker, registry: &Registry) -> Result<Self, ContentError> {
+        let path = settings.path.join("content");
+        let disk = Disk::open(path.clone()).await.map_err(|source| ContentError::Folder { path, source })?;
+        Self::new(Arc::new(disk), tasks, registry)
+    }
+
+    /// The content in `store`.
+    ///
+    /// # Errors
+    /// [`ContentError::Metrics`] if `registry` has the metrics already.
+    pub fn new(store: Arc<dyn ContentStore>, tasks: TaskTracker, registry: &Registry) -> Result<Self, ContentError> {
+        let weight =
+            |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_OVERHEAD);
+        Ok(Self {
+            shelf: Arc::new(Shelf { store, metrics: Metrics::register(registry)? }),
+            manifests: Cache::builder().max_capacity(MANIFEST_MEMORY).weigher(weight).build(),
+            flights: Arc::default(),
+            tasks,
+        })
+    }
+
+    /// The manifest `digest`, if it is kept. Hashed again whenever it is read from the store: one that is damaged is
+    /// removed, counted, and absent.
+    ///
+    /// # Errors
+    /// [`ContentError::Store`] if the store cannot be read, [`ContentError::Length`] if what is kept under the digest is
+    /// larger than a manifest may be.
+    pub async fn manifest(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
+        let mut found = self.manifests.get(&digest).await;
+        if found.is_none() {
+            found = self.manifest_from_store(digest).await?;
+        }
+        self.shelf.metrics.manifest.count(found.is_some());
+        Ok(found)
+    }
+
+    async fn manifest_from_store(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
+        let length = Length::AtMost(limits::MANIFEST_BYTES);
+        let Some(stored) = self.shelf.committed(digest, length).await? else { return Ok(None) };
+        let bytes = read_all(&stored, limits::MANIFEST_BYTES).await.map_err(|source| failed("read", digest, source))?;
+        let hashed = hash(Hasher::new(), vec![bytes.clone()]).await;
+        let found = hashed.map_err(|source| failed("hash", digest, source))?.finish();
+        if found != digest {
+            self.shelf.discard(digest, found).await?;
+            return Ok(None);
+        }
+        self.manifests.insert(digest, bytes.clone()).await;
+        Ok(Some(bytes))
+    }
+
+    /// Keeps a manifest, in memory and durably. If the store fails, it is in memory nevertheless.
+    ///
+    /// # Errors
+    /// [`ContentError::Mismatch`] if `bytes` do not hash to `digest`, [`ContentError::Length`] if they are more than a
+    /// manifest may be: nothing is kept. [`ContentError::Store`] if the store fails.
+    pub async fn keep_manifest(&self, digest: Digest, bytes: Bytes) -> Result<(), ContentError> {
+        let size = bytes.len() as u64;
+        if size > limits::MANIFEST_BYTES {
+            return Err(ContentError::Length { digest, size });
+        }
+        let found = Digest::of(&bytes);
+        if found != digest {
+            return Err(ContentError::Mismatch { wanted: digest, found });
+        }
+        // A copy: the bytes may be a slice that keeps a whole receive buffer alive.
+        self.manifests.insert(digest, Bytes::copy_from_slice(&bytes)).await;
+        if self.shelf.committed(digest, Length::Exactly(size)).await?.is_none() {
+            self.store(digest, bytes).await.map_err(|source| failed("write", digest, source))?;
+        }
+        Ok(())
+    }
+
+    async fn store(&self, digest: Digest, bytes: Bytes) -> io::Result<()> {
+        let mut draft = self.shelf.store.begin(digest).await?;
+        draft.append(vec![bytes]).await?;
+        draft.commit().await
+    }
+
+    /// The content `digest`, if it is committed.
+    ///
+    /// # Errors
+    /// [`ContentError::Store`] if the store cannot be read, [`ContentError::Length`] if the content has another length.
+    pub async fn blob(&self, digest: Digest, length: impl Into<Length>) -> Result<Option<Reader>, ContentError> {
+        let committed = self.shelf.committed(digest, length.into()).await?;
+        self.shelf.metrics.blob.count(committed.is_some());
+        Ok(committed.map(Reader::committed))
+    }
+
+    /// The content `digest`: committed, or fetched from `origin` by the one fetch that all share who ask meanwhile. The
+    /// reader gets bytes as they arrive; the fetch goes on when it leaves.
+    ///
+    /// # Errors
+    /// As [`Library::blob`]; [`ContentError::Busy`] if too many fetches are under way. What goes wrong with the fetch is
+    /// told by the reader.
+    pub async fn read_through(
+        &self,
+        digest: Digest,
+        length: impl Into<Length>,
+        origin: Arc<dyn Origin>,
+    ) -> Result<Reader, ContentError> {
+        let length = length.into();
+        if let Some(progress) = self.flights.lock().get(&(digest, length)) {
+            self.shelf.metrics.blob.count(false);
+            return Ok(Reader::arriving(progress.clone()));
+        }
+        match self.blob(digest, length).await? {
+            Some(reader) => Ok(reader),
+            None => self.join(digest, length, origin).map(Reader::arriving),
+        }
+    }
+
+    /// Joins the fetch of `digest`, or starts it.
+    fn join(
+        &self,
+        digest: Digest,
+        length: Length,
+        origin: Arc<dyn Origin>,
+    ) -> Result<watch::Receiver<Progress>, ContentError> {
+        let mut flights = self.flights.lock();
+        if let Some(progress) = flights.get(&(digest, length)) {
+            return Ok(progress.clone());
+        }
+        if flights.len() >= FLIGHTS {
+            return Err(ContentError::Busy(FLIGHTS));
+        }
+        let (progress, receiver) = watch::channel(Progress::Asking);
+        flights.insert((digest, length), receiver.clone());
+        drop(flights);
+        let flight = Flight { shelf: Arc::clone(&self.shelf), digest, length, origin, progress };
+        let span = tracing::info_span!("fetch", %digest);
+        self.tasks.spawn(fly(flight, Arc::clone(&self.flights)).instrument(span));
+        Ok(receiver)
+    }
+}
+
+/// Runs a fetch, and takes it off the list before its outcome is known: who asks afterwards finds what was committed, or
+/// tries anew.
+async fn fly(flight: Flight, flights: Arc<Flights>) {
+    let landing = Landing { flights, key: (flight.digest, flight.length) };
+    let outcome = flight.run().await;
+    drop(landing);
+    flight.progress.send_replace(match outcome {
+        Ok(stored) => Progress::Proven(stored),
+        Err(error) => Progress::Failed(FlightError::new(error)),
+    });
+}
+
+/// Takes a fetch off the list, also when its task is dropped or panics.
+struct Landing {
+    flights: Arc<Flights>,
+    key: (Digest, Length),
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.flights.lock().remove(&self.key);
+    }
+}
+
+impl Flights {
+    /// Nothing that can panic runs under this lock, and it is never held across an await.
+    fn lock(&self) -> MutexGuard<'_, HashMap<(Digest, Length), watch::Receiver<Progress>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

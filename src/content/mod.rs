@@ -1,0 +1,23 @@
+//! Content-addressed bytes: kept by their digest, hashed while they arrive, fetched once however many ask.
+//!
+//! What is committed here hashes to its name. This module never decides who may read it: that is the gate's.
+
+mod disk;
+mod error;
+mod flight;
+mod length;
+mod library;
+mod metrics;
+mod origin;
+mod reader;
+mod settings;
+mod shelf;
+mod store;
+
+pub use error::{ContentError, FlightError};
+pub use length::Length;
+pub use library::Library;
+pub use origin::{Origin, OriginBody};
+pub use reader::Reader;
+pub use settings::{ByteSize, ByteSizeError, Settings};
+pub use store::{ContentStore, Draft, ReadAt, Stored};

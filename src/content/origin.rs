@@ -1,0 +1,35 @@
+//! Where content comes from that is not here yet: the port that the gate fills with an upstream.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::Stream;
+
+/// Delivers the bytes of one digest. Its bytes are not believed: they are hashed.
+#[async_trait]
+pub trait Origin: Send + Sync {
+    /// The bytes from offset `from` on.
+    ///
+    /// It must end in an error when nothing comes for too long: whoever reads has no deadline of its own.
+    ///
+    /// # Errors
+    /// Whatever keeps the origin from answering; it reaches every reader, as a source of [`crate::content::FlightError`].
+    async fn fetch(&self, from: u64) -> io::Result<OriginBody>;
+}
+
+/// What an origin answers.
+pub struct OriginBody {
+    /// How many bytes the whole content has, not only from the offset on, if the origin said so.
+    pub total: Option<u64>,
+    /// The bytes. An error ends it; it is resumed by fetching again from the offset reached.
+    pub bytes: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+}
+
+impl fmt::Debug for OriginBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OriginBody").field("total", &self.total).finish_non_exhaustive()
+    }
+}

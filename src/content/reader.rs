@@ -1,0 +1,134 @@
+//! Reads content, committed or still arriving, and lets the last byte go only when all of it is proven.
+
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+use tokio::sync::watch;
+
+use crate::content::flight::Progress;
+use crate::content::shelf::chunk;
+use crate::content::store::{ReadAt, Stored};
+
+/// The bytes of one digest.
+#[derive(Debug)]
+pub struct Reader(Source);
+
+#[derive(Debug)]
+enum Source {
+    Committed(Stored),
+    Arriving(watch::Receiver<Progress>),
+}
+
+impl Reader {
+    pub(super) fn committed(stored: Stored) -> Self {
+        Self(Source::Committed(stored))
+    }
+
+    pub(super) fn arriving(progress: watch::Receiver<Progress>) -> Self {
+        Self(Source::Arriving(progress))
+    }
+
+    /// How many bytes there are. Waits until the origin has said so, or until all has arrived; so this is where an
+    /// origin that has nothing, or cannot be asked, is found out before any byte is sent.
+    ///
+    /// # Errors
+    /// What ended the fetch: a [`crate::content::FlightError`], with what the origin said as its source.
+    pub async fn size(&mut self) -> io::Result<u64> {
+        match &mut self.0 {
+            Source::Committed(stored) => Ok(stored.size),
+            Source::Arriving(progress) => announced(progress).await,
+        }
+    }
+
+    /// The bytes of `range`, as they arrive. The last of them is sent only when the digest of the whole content holds;
+    /// otherwise the stream ends in an error.
+    ///
+    /// # Errors
+    /// In the stream: what ended the fetch; [`io::ErrorKind::UnexpectedEof`] for a range beyond the end; what the store
+    /// says.
+    pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let walk = Walk { source: self.0, at: range.start, end: range.end };
+        try_unfold(walk, |mut walk| async move { Ok(walk.next().await?.map(|bytes| (bytes, walk))) })
+    }
+}
+
+/// An empty content is announced only once it is proven: whoever answers with nothing has no byte left to withhold.
+async fn announced(progress: &mut watch::Receiver<Progress>) -> io::Result<u64> {
+    let seen = progress.wait_for(|progress| match progress {
+        Progress::Asking | Progress::Growing { total: None | Some(0), .. } => false,
+        Progress::Growing { .. } | Progress::Proven(_) | Progress::Failed(_) => true,
+    });
+    let seen = seen.await.map_err(abandoned)?.clone();
+    match seen {
+        Progress::Growing { total: Some(total), .. } => Ok(total),
+        Progress::Proven(stored) => Ok(stored.size),
+        Progress::Failed(error) => Err(error.to_io()),
+        Progress::Asking | Progress::Growing { total: None, .. } => Err(io::ErrorKind::Interrupted.into()),
+    }
+}
+
+/// A stream on its way through a range.
+struct Walk {
+    source: Source,
+    at: u64,
+    end: u64,
+}
+
+/// What may be read now.
+struct Window {
+    bytes: Arc<dyn ReadAt>,
+    /// Up to where.
+    until: u64,
+}
+
+impl Walk {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let window = self.window().await?;
+        if self.at >= window.until {
+            return if self.at >= self.end { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+        let bytes = window.bytes.read_at(self.at, chunk(window.until - self.at)).await?;
+        self.at += bytes.len() as u64;
+        Ok(Some(bytes))
+    }
+
+    /// Waits until there is something to read, or all is proven.
+    async fn window(&mut self) -> io::Result<Window> {
+        let (at, end) = (self.at, self.end);
+        let progress = match &mut self.source {
+            Source::Committed(stored) => return Ok(proven(stored, end)),
+            Source::Arriving(progress) => progress,
+        };
+        let seen = progress.wait_for(|progress| match progress {
+            Progress::Asking => false,
+            Progress::Growing { written, .. } => unproven(*written, end) > at,
+            Progress::Proven(_) | Progress::Failed(_) => true,
+        });
+        let seen = seen.await.map_err(abandoned)?.clone();
+        match seen {
+            Progress::Growing { bytes, written, .. } => Ok(Window { bytes, until: unproven(written, end) }),
+            Progress::Proven(stored) => Ok(proven(&stored, end)),
+            Progress::Failed(error) => Err(error.to_io()),
+            Progress::Asking => Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
+}
+
+fn proven(stored: &Stored, end: u64) -> Window {
+    Window { bytes: Arc::clone(&stored.bytes), until: stored.size.min(end) }
+}
+
+/// Up to where unproven bytes may be read: neither the last that has arrived, which may be the last there is, nor the
+/// last that was asked for.
+fn unproven(written: u64, end: u64) -> u64 {
+    written.min(end).saturating_sub(1)
+}
+
+/// The task that fetched is gone without a word: the program is shutting down, or it broke.
+fn abandoned(_: watch::error::RecvError) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the fetch was abandoned")
+}

@@ -1,0 +1,89 @@
+//! What is committed, and whether it is still what it was when it was put there.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::spawn_blocking;
+
+use crate::content::error::ContentError;
+use crate::content::length::Length;
+use crate::content::metrics::Metrics;
+use crate::content::store::{ContentStore, ReadAt, Stored};
+use crate::oci::{Digest, Hasher};
+
+/// How much is read or written at once: large enough that a system call is cheap beside the copy, small enough that a
+/// slow reader holds little memory.
+pub(super) const CHUNK: usize = 256 * 1024;
+
+/// The store, and the doubts about it.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    pub(super) store: Arc<dyn ContentStore>,
+    pub(super) metrics: Metrics,
+}
+
+impl Shelf {
+    /// What is committed under `digest` and has a length that it may have.
+    ///
+    /// Where the length is wrong, either the disk has lost bytes or whoever names the content lies about its length, so
+    /// it is hashed again: damaged content is removed and counts as absent, and a liar removes nothing.
+    pub(super) async fn committed(&self, digest: Digest, length: Length) -> Result<Option<Stored>, ContentError> {
+        let opened = self.store.open(digest).await;
+        let Some(stored) = opened.map_err(|source| failed("open", digest, source))? else { return Ok(None) };
+        if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
+            return Ok(Some(stored));
+        }
+        let found = digest_of(&stored).await.map_err(|source| failed("read", digest, source))?;
+        if found == digest {
+            return Err(ContentError::Length { digest, size: stored.size });
+        }
+        self.discard(digest, found).await?;
+        Ok(None)
+    }
+
+    /// Removes content whose bytes turned out to have the digest `found`.
+    pub(super) async fn discard(&self, digest: Digest, found: Digest) -> Result<(), ContentError> {
+        self.metrics.mismatches.inc();
+        tracing::warn!(%digest, %found, "stored content is damaged, removing it");
+        self.store.remove(digest).await.map_err(|source| failed("remove", digest, source))
+    }
+}
+
+pub(super) fn failed(action: &'static str, digest: Digest, source: io::Error) -> ContentError {
+    ContentError::Store { action, digest, source }
+}
+
+async fn digest_of(stored: &Stored) -> io::Result<Digest> {
+    let mut hasher = Hasher::new();
+    let mut offset = 0;
+    while offset < stored.size {
+        let bytes = stored.bytes.read_at(offset, chunk(stored.size - offset)).await?;
+        offset += bytes.len() as u64;
+        hasher = hash(hasher, vec![bytes]).await?;
+    }
+    Ok(hasher.finish())
+}
+
+/// How much of `left` bytes to read at once.
+pub(super) fn chunk(left: u64) -> usize {
+    usize::try_from(left).map_or(CHUNK, |left| left.min(CHUNK))
+}
+
+/// All bytes of `stored`, at most `most` of them: for what is small enough to hold.
+pub(super) async fn read_all(stored: &Stored, most: u64) -> io::Result<Bytes> {
+    let length = usize::try_from(stored.size.min(most)).map_err(io::Error::other)?;
+    let bytes: &dyn ReadAt = &*stored.bytes;
+    bytes.read_at(0, length).await
+}
+
+/// Takes in `pieces` where it keeps no connection waiting.
+pub(super) async fn hash(mut hasher: Hasher, pieces: Vec<Bytes>) -> io::Result<Hasher> {
+    let work = move || {
+        for piece in &pieces {
+            hasher.update(piece);
+        }
+        hasher
+    };
+    spawn_blocking(work).await.map_err(io::Error::other)
+}

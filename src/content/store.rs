@@ -1,0 +1,55 @@
+//! The port behind which content lies: files here, an object store elsewhere.
+
+use std::fmt::Debug;
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::oci::Digest;
+
+/// Keeps bytes by digest. It believes whoever commits: the library hashes.
+#[async_trait]
+pub trait ContentStore: Debug + Send + Sync {
+    /// What is committed under `digest`.
+    async fn open(&self, digest: Digest) -> io::Result<Option<Stored>>;
+
+    /// Begins a new content, to be committed under `digest`. Invisible until then.
+    async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>>;
+
+    /// Forgets what is committed under `digest`; readers that have it open go on.
+    async fn remove(&self, digest: Digest) -> io::Result<()>;
+}
+
+/// Committed content.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// How many bytes it has.
+    pub size: u64,
+    /// Its bytes.
+    pub bytes: Arc<dyn ReadAt>,
+}
+
+/// Bytes that can be read at any offset, also while more are appended.
+#[async_trait]
+pub trait ReadAt: Debug + Send + Sync {
+    /// Exactly `length` bytes from `offset` on.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] if there are fewer.
+    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes>;
+}
+
+/// Content in the making. Dropped before it is committed, it leaves nothing behind.
+#[async_trait]
+pub trait Draft: Debug + Send + Sync {
+    /// Puts `pieces` behind what is there. When it returns, they can be read.
+    async fn append(&mut self, pieces: Vec<Bytes>) -> io::Result<()>;
+
+    /// A view of what was appended so far, good also after the commit.
+    fn bytes(&self) -> Arc<dyn ReadAt>;
+
+    /// Makes it durable, then visible.
+    async fn commit(self: Box<Self>) -> io::Result<()>;
+}

@@ -1,0 +1,203 @@
+//! The facts that everybody asks: memory first, then the store.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use moka::future::Cache;
+use prometheus::Registry;
+
+use crate::clock::Clock;
+use crate::facts::caches::Lists;
+use crate::facts::error::FactsError;
+use crate::facts::metrics::Metrics;
+use crate::facts::proving::Proofs;
+use crate::facts::settings::Settings;
+use crate::facts::sqlite::Sqlite;
+use crate::facts::store::{FactStore, Grant, GrantKind, ProofKey, Resolution};
+use crate::limits;
+use crate::oci::{Digest, Repository, Tag};
+use crate::verify::Proof;
+
+/// Most digests whose grants, and whose tags, are held in memory: some ten megabytes each.
+const LISTS: u64 = 100_000;
+/// Most tags whose meaning is held in memory.
+const RESOLUTIONS: u64 = 100_000;
+/// Most tags that one digest is judged under. Those of a release are a handful; a registry that puts one digest under
+/// thousands must not make each request cost thousands of judgements.
+const TAGS: u32 = 64;
+/// How many proofs of other epochs are deleted in one transaction: other writers wait meanwhile.
+const FORGOTTEN_AT_ONCE: u32 = 500;
+
+/// What was found out. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    store: Arc<dyn FactStore>,
+    clock: Arc<dyn Clock>,
+    proofs: Proofs,
+    grants: Lists<(Repository, Digest), Grant>,
+    tags: Lists<(Repository, Digest), Tag>,
+    resolutions: Cache<(Repository, Tag), Resolution>,
+    metrics: Metrics,
+}
+
+impl Facts {
+    /// The facts under `settings.path`.
+    ///
+    /// # Errors
+    /// What keeps the database from being opened, with what to do about it; [`FactsError::Metrics`] if `registry` has
+    /// the metrics already.
+    pub async fn open(settings: &Settings, clock: Arc<dyn Clock>, registry: &Registry) -> Result<Self, FactsError> {
+        let store = Sqlite::open(&settings.path).await?;
+        Self::new(Arc::new(store), clock, registry)
+    }
+
+    /// The facts in `store`.
+    ///
+    /// # Errors
+    /// [`FactsError::Metrics`] if `registry` has the metrics already.
+    pub fn new(store: Arc<dyn FactStore>, clock: Arc<dyn Clock>, registry: &Registry) -> Result<Self, FactsError> {
+        Ok(Self {
+            proofs: Proofs::new(Arc::clone(&store), Arc::clone(&clock)),
+            grants: Lists::new(LISTS, limits::ROOTS_PER_GRANT),
+            tags: Lists::new(LISTS, TAGS as usize),
+            resolutions: Cache::new(RESOLUTIONS),
+            metrics: Metrics::register(registry)?,
+            store,
+            clock,
+        })
+    }
+
+    /// What was proved under `key`, if anything was collected. One that cannot be read back is as good as none.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn proof(&self, key: &ProofKey) -> Result<Option<Arc<Proof>>, FactsError> {
+        let proof = self.proofs.get(key).await?;
+        self.metrics.proof.count(proof.is_some());
+        Ok(proof)
+    }
+
+    /// The proof that `make` finds out: one at a time for each key, so whoever asks meanwhile waits for the same and
+    /// gets the same, error or not; and whoever asks within a second after it gets it too. Those who wait drive it
+    /// together: it ends only when the last of them leaves.
+    ///
+    /// A complete or bounded proof is kept. A partial one and an error are given to those who wait, and forgotten. A
+    /// database that fails is logged: a proof can be made again.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub async fn prove<F, E>(&self, key: &ProofKey, make: F) -> Result<Arc<Proof>, E>
+    where
+        F: Future<Output = Result<Proof, E>> + Send + 'static,
+        E: Clone + Send + Sync + 'static,
+    {
+        self.proofs.make(key, make).await
+    }
+
+    /// Forgets the proofs of other epochs than `epoch`, in small steps, and says how many. For the background: trust has
+    /// changed, and they will not be asked for again.
+    ///
+    /// # Errors
+    /// What keeps the database from being written.
+    pub async fn forget_epochs_except(&self, epoch: &str) -> Result<u64, FactsError> {
+        let mut forgotten = 0;
+        loop {
+            let step = self.store.forget_epochs_except(epoch, FORGOTTEN_AT_ONCE).await?;
+            forgotten += step;
+            if step < u64::from(FORGOTTEN_AT_ONCE) {
+                return Ok(forgotten);
+            }
+        }
+    }
+
+    /// Why `digest` may be served in `repository`: the roots that reach it, the latest granted first, at most
+    /// [`limits::ROOTS_PER_GRANT`]. Each is to be judged again.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Grant]>, FactsError> {
+        let key = (repository.clone(), digest);
+        let grants = match self.grants.get(&key).await {
+            Some(grants) => grants,
+            None => self.grants.add(key, self.store.grants(repository, digest).await?).await,
+        };
+        self.metrics.grant.count(!grants.is_empty());
+        Ok(grants)
+    }
+
+    /// Records that the admitted `root` reaches all of `reached`, durably before it returns. A repeat is a memory lookup.
+    ///
+    /// # Errors
+    /// What keeps the database from being written: then what is reached must not be announced to a client.
+    pub async fn grant(
+        &self,
+        repository: &Repository,
+        root: Digest,
+        reached: &[(Digest, GrantKind, u64)],
+    ) -> Result<(), FactsError> {
+        let mut unknown = Vec::new();
+        for (digest, kind, size) in reached {
+            let grant = Grant { root, kind: *kind, size: *size };
+            let known = self.grants.get(&(repository.clone(), *digest)).await;
+            if !known.is_some_and(|known| known.contains(&grant)) {
+                unknown.push((*digest, *kind, *size));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.store.keep_grants(repository, root, &unknown, self.clock.now()).await?;
+        for (digest, ..) in unknown {
+            let stored = self.store.grants(repository, digest).await?;
+            self.grants.add((repository.clone(), digest), stored).await;
+        }
+        Ok(())
+    }
+
+    /// What `tag` meant when it was last asked for.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn resolution(&self, repository: &Repository, tag: &Tag) -> Result<Option<Resolution>, FactsError> {
+        let key = (repository.clone(), tag.clone());
+        let mut resolution = self.resolutions.get(&key).await;
+        if resolution.is_none() {
+            resolution = self.store.resolution(repository, tag).await?;
+            if let Some(resolution) = resolution {
+                self.resolutions.entry(key).or_insert(resolution).await;
+            }
+        }
+        self.metrics.resolution.count(resolution.is_some());
+        Ok(resolution)
+    }
+
+    /// Remembers that `tag` means `digest` now, and for good that `digest` was seen under `tag`.
+    ///
+    /// # Errors
+    /// What keeps the database from being written.
+    pub async fn resolved(&self, repository: &Repository, tag: &Tag, digest: Digest) -> Result<(), FactsError> {
+        let resolution = Resolution { digest, resolved_at: to_microsecond(self.clock.now()) };
+        self.store.keep_resolution(repository, tag, resolution).await?;
+        self.resolutions.insert((repository.clone(), tag.clone()), resolution).await;
+        let seen = self.store.tags_of(repository, digest, TAGS).await?;
+        self.tags.add((repository.clone(), digest), seen).await;
+        Ok(())
+    }
+
+    /// The tags that `digest` was ever seen under in `repository`, the latest first, at most 64.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn tags_of(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Tag]>, FactsError> {
+        let key = (repository.clone(), digest);
+        match self.tags.get(&key).await {
+            Some(tags) => Ok(tags),
+            None => Ok(self.tags.add(key, self.store.tags_of(repository, digest, TAGS).await?).await),
+        }
+    }
+}
+
+/// As exact as the store keeps it, so that a restart changes nothing.
+fn to_microsecond(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}

@@ -1,0 +1,17 @@
+//! What was found out and must outlive a request: proofs, grants, and what tags meant. Memory over a database.
+//!
+//! It remembers; it neither proves nor judges.
+
+mod caches;
+mod error;
+mod memory;
+mod metrics;
+mod proving;
+mod settings;
+mod sqlite;
+mod store;
+
+pub use error::FactsError;
+pub use memory::Facts;
+pub use settings::Settings;
+pub use store::{FactStore, Grant, GrantKind, ProofKey, Resolution};
