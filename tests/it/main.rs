@@ -13,6 +13,7 @@ mod corpus;
 mod evidence_corpus;
 mod policy;
 mod policy_corpus;
+mod seed;
 mod server;
 mod support;
 mod upstream;

@@ -11,7 +11,7 @@ use super::statement::Statement;
 use crate::support::content::Repositories;
 
 /// The reusable workflow that signs.
-pub(crate) const WORKFLOWS: &str = "fystack/slsa-workflows/.github/workflows/build.yml";
+pub(crate) const WORKFLOWS: &str = "fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml";
 /// The release of the generator that makes the provenance.
 pub(crate) const GENERATOR_RELEASE: &str = "refs/tags/v2.1.0";
 /// What the images contain.
