@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use sigstore_trust_root::TrustedRoot;
+use jiff::Timestamp;
+use sigstore_crypto::{Keyring, SigningScheme};
+use sigstore_trust_root::{CertificateAuthority, TrustedRoot, TsaAuthority};
+use sigstore_types::DerCertificate;
 use sigstore_verify::Verifier;
 
 use crate::trust::root;
@@ -14,6 +17,7 @@ pub struct Domain {
     name: String,
     root: TrustedRoot,
     verifier: Verifier,
+    log_keys: Keyring,
     authorities: Vec<Vec<u8>>,
     transparency_log: Requirement,
     certificate_timestamps: Requirement,
@@ -28,12 +32,19 @@ impl Domain {
         certificate_timestamps: Requirement,
     ) -> Result<(Self, Vec<String>), TrustError> {
         let invalid = |reason: String| TrustError::Root { name: name.to_owned(), reason };
-        let root = TrustedRoot::from_json(json).map_err(|error| invalid(error.to_string()))?;
-        let (root, left_out) = root::usable(root);
+        let (root, left_out) = root::usable(root::read(json).map_err(invalid)?);
         let verifier = Verifier::new(&root).map_err(|error| invalid(error.to_string()))?;
+        let log_keys = root.rekor_keys().map_err(|error| invalid(error.to_string()))?;
         let authorities = root::authorities(&root);
-        let domain =
-            Self { name: name.to_owned(), root, verifier, authorities, transparency_log, certificate_timestamps };
+        let domain = Self {
+            name: name.to_owned(),
+            root,
+            verifier,
+            log_keys,
+            authorities,
+            transparency_log,
+            certificate_timestamps,
+        };
         domain.check()?;
         Ok((domain, left_out))
     }
@@ -56,6 +67,32 @@ impl Domain {
     /// The verifier of this root.
     pub(crate) fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// The keys of its transparency logs, each with the window in which it signed.
+    pub(crate) fn log_keys(&self) -> &Keyring {
+        &self.log_keys
+    }
+
+    /// The keys of its certificate logs that sign by `scheme`, each with the window in which it signed.
+    ///
+    /// # Errors
+    /// None that the root did not already cause when it was loaded.
+    pub(crate) fn certificate_log_keys(&self, scheme: SigningScheme) -> Result<Keyring, sigstore_trust_root::Error> {
+        self.root.ctfe_keys(scheme)
+    }
+
+    /// Its timestamp authorities, each with the window in which it signed.
+    pub(crate) fn timestamp_authorities(&self) -> Vec<TsaAuthority> {
+        self.root.tsa_authorities()
+    }
+
+    /// The certificates of those of its certificate authorities that were valid at `time`.
+    pub(crate) fn authorities_at(&self, time: Timestamp) -> impl Iterator<Item = &DerCertificate> {
+        let valid =
+            move |authority: &&CertificateAuthority| authority.valid_for.is_none_or(|window| window.contains(time));
+        let authorities = self.root.certificate_authorities.iter().filter(valid);
+        authorities.flat_map(|authority| &authority.cert_chain.certificates).map(|entry| &entry.raw_bytes)
     }
 
     /// Whether a certificate authority of this domain is called `name` (DER).

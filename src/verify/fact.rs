@@ -70,6 +70,8 @@ pub struct Certificate {
 pub enum LogProof {
     /// An entry of Rekor v1: promise (SET), inclusion proof, or both.
     RekorV1,
+    /// An entry of Rekor v1 of the kind `intoto/0.0.1`, by its promise (SET) alone: attestations by cosign before 2.2.
+    RekorV1Intoto,
     /// An entry of Rekor v2 with inclusion proof and checkpoint.
     RekorV2,
     /// No log entry; a signed timestamp (RFC 3161).

@@ -95,21 +95,31 @@ fn under(
     subject: &Subject<'_>,
     now: Timestamp,
 ) -> Result<Standing, Defect> {
+    if !signed.is_logged() {
+        may_do_without_log(domain, key, signed)?;
+    }
+    if let Some(witness) = &signed.witness {
+        return stand(key, &[witness.keyed(domain, signed, key)?], witness.log_proof(), now);
+    }
     let policy = PublicKeyVerificationPolicy::new(key.public_key().clone());
-    let policy = match (signed.log_entries(), domain.transparency_log(), key.without_log()) {
-        ([], Requirement::Required, WithoutLog::Refuse) => {
-            let text = "it has no transparency log entry, and the key does not say without_log = \"allow\"";
-            return Err(Defect::new(FlawKind::Log, text));
-        }
-        ([], _, _) if !signed.has_timestamps() => {
-            return Err(Defect::new(FlawKind::Log, "it has neither a transparency log entry nor a signed timestamp"));
-        }
-        ([], _, _) => policy.skip_tlog_unsafe(),
-        ([..], _, _) => policy,
-    };
+    let policy = if signed.is_logged() { policy } else { policy.skip_tlog_unsafe() };
     let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy);
     let verified = verified.map_err(|error| telling(error, signed, subject))?;
     stand(key, verified.verified_timestamps(), log_proof(signed), now)
+}
+
+/// Whether a signed timestamp may stand in for a log entry, and is there.
+fn may_do_without_log(domain: &Domain, key: &Key, signed: &Signed<'_>) -> Result<(), Defect> {
+    let text = match (domain.transparency_log(), key.without_log()) {
+        (Requirement::Required, WithoutLog::Refuse) => {
+            "it has no transparency log entry, and the key does not say without_log = \"allow\""
+        }
+        (Requirement::NotRequired, _) | (_, WithoutLog::Allow) if !signed.has_timestamps() => {
+            "it has neither a transparency log entry nor a signed timestamp"
+        }
+        (Requirement::NotRequired, _) | (_, WithoutLog::Allow) => return Ok(()),
+    };
+    Err(Defect::new(FlawKind::Log, text))
 }
 
 /// A key proves what it signed within its window. Where no time of signing is proven, the present is held against the

@@ -55,20 +55,27 @@ fn under(
     subject: &Subject<'_>,
     now: Timestamp,
 ) -> Result<Standing, Defect> {
-    let entries = signed.log_entries();
-    if entries.is_empty() && domain.transparency_log() == Requirement::Required {
+    if !signed.is_logged() && domain.transparency_log() == Requirement::Required {
         return Err(Defect::new(FlawKind::Log, "it has no transparency log entry, and one is required"));
     }
+    let (times, log) = match &signed.witness {
+        Some(witness) => (vec![witness.certified(domain, signed, leaf)?], witness.log_proof()),
+        None => (bundled(domain, signed, subject)?, log_proof(signed)),
+    };
+    Ok(Standing {
+        signer: Signer::Certificate(Box::new(certificate::claims(leaf, domain.name())?)),
+        signed_at: earliest(&times, now)?,
+        log,
+        holds_until: None,
+    })
+}
+
+/// The times at which it was signed, for sure.
+fn bundled(domain: &Domain, signed: &Signed<'_>, subject: &Subject<'_>) -> Result<Vec<Timestamp>, Defect> {
     let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy(domain, signed));
     let verified = verified.map_err(|error| telling(error, signed, subject))?;
     check_verified(domain, signed, &verified)?;
-    let certificate = certificate::claims(leaf, domain.name())?;
-    Ok(Standing {
-        signer: Signer::Certificate(Box::new(certificate)),
-        signed_at: earliest(verified.verified_timestamps(), now)?,
-        log: log_proof(signed),
-        holds_until: None,
-    })
+    Ok(verified.verified_timestamps().to_vec())
 }
 
 /// Nothing of a policy but its strictness: who signed is judged later, by rules.

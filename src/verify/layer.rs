@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sigstore_types::{
     Bundle, CanonicalizedBody, DerCertificate, DsseEnvelope, HashAlgorithm, InclusionPromise, KindVersion, LogId,
     LogIndex, LogKeyId, MediaType, MessageDigest, MessageSignature, PublicKeyIdentifier, Rfc3161Timestamp,
@@ -14,40 +14,71 @@ use sigstore_types::{
 
 use crate::evidence::{CosignMaterial, read_strictly};
 use crate::oci::Digest;
-use crate::verify::FlawKind;
 use crate::verify::bundle::EnvelopeOutline;
 use crate::verify::defect::Defect;
+use crate::verify::witness::Witness;
+use crate::verify::{FlawKind, intoto};
+
+/// A layer, rewritten.
+#[derive(Debug)]
+pub(in crate::verify) struct Rewritten {
+    pub(in crate::verify) bundle: Bundle,
+    /// What speaks for the layer as a whole, in a way that bundles do not know.
+    pub(in crate::verify) witness: Option<Witness>,
+}
 
 /// A `.sig` layer: `signature` (base64) over `payload`.
 pub(in crate::verify) fn signature(
     payload: &[u8],
     signature: &str,
     material: &CosignMaterial,
-) -> Result<Bundle, Defect> {
+) -> Result<Rewritten, Defect> {
     // cosign 1 and 2 hash with SHA-256 whatever the key; the digest says so to the verifier.
     let digest = MessageDigest::new(HashAlgorithm::Sha2256, Digest::of(payload).as_bytes().as_slice().into());
     let signature = SignatureBytes::new(base64(signature, "the signature")?);
     let content = MessageSignature::new(signature).with_message_digest(digest);
-    bundle(SignatureContent::MessageSignature(content), material)
+    let timestamp = material.timestamp.as_deref().map(timestamp).transpose()?;
+    let entry = match material.log_entry.as_deref().map(|entry| log_entry(payload, entry)).transpose()? {
+        Some(Entry::Intoto(_)) => return Err(unsupported("intoto", "0.0.1, for a signature")),
+        Some(Entry::Bundled(entry)) => Some(entry),
+        None => None,
+    };
+    let content = SignatureContent::MessageSignature(content);
+    Ok(Rewritten { bundle: bundle(content, material, entry, timestamp)?, witness: None })
 }
 
 /// A `.att` layer: a DSSE envelope.
-pub(in crate::verify) fn attestation(envelope: &[u8], material: &CosignMaterial) -> Result<Bundle, Defect> {
-    read_strictly::<EnvelopeOutline>(envelope)?.check()?;
-    let envelope: DsseEnvelope = serde_json::from_slice(envelope)
+///
+/// Its timestamp is one of the layer as a whole, not of the signature in it; beside a log entry, which has a time of
+/// its own, it adds nothing and is not looked at.
+pub(in crate::verify) fn attestation(layer: &[u8], material: &CosignMaterial) -> Result<Rewritten, Defect> {
+    read_strictly::<EnvelopeOutline>(layer)?.check()?;
+    let envelope: DsseEnvelope = serde_json::from_slice(layer)
         .map_err(|error| malformed(format!("the layer is not a DSSE envelope: {error}")))?;
-    bundle(SignatureContent::DsseEnvelope(envelope), material)
+    let timestamp = material.timestamp.as_deref().map(timestamp).transpose()?;
+    let entry = material.log_entry.as_deref().map(|entry| log_entry(layer, entry)).transpose()?;
+    let (entry, witness) = match (entry, timestamp) {
+        (Some(Entry::Bundled(entry)), _) => (Some(entry), None),
+        (Some(Entry::Intoto(entry)), _) => (None, Some(Witness::Entry(Box::new(entry)))),
+        (None, Some(token)) => (None, Some(Witness::Timestamp { token, layer: layer.to_vec() })),
+        (None, None) => (None, None),
+    };
+    Ok(Rewritten { bundle: bundle(SignatureContent::DsseEnvelope(envelope), material, entry, None)?, witness })
 }
 
 /// With a log entry this is v0.1, where the promise is a must and a proof is not. Without one it is v0.2, which a trust
 /// domain may accept by its timestamp alone.
-fn bundle(content: SignatureContent, material: &CosignMaterial) -> Result<Bundle, Defect> {
-    let entry = material.log_entry.as_deref().map(log_entry).transpose()?;
-    let timestamp = material.timestamp.as_deref().map(timestamp).transpose()?;
+fn bundle(
+    content: SignatureContent,
+    material: &CosignMaterial,
+    entry: Option<TransparencyLogEntry>,
+    timestamp: Option<TimestampToken>,
+) -> Result<Bundle, Defect> {
     let version = if entry.is_some() { MediaType::Bundle0_1 } else { MediaType::Bundle0_2 };
+    let timestamps = timestamp.into_iter().map(Rfc3161Timestamp::new).collect();
     let material = VerificationMaterial::new(signer(material)?)
         .with_tlog_entries(entry.into_iter().collect())
-        .with_timestamp_verification_data(TimestampVerificationData::new(timestamp.into_iter().collect()));
+        .with_timestamp_verification_data(TimestampVerificationData::new(timestamps));
     Ok(Bundle::new(version, material, content))
 }
 
@@ -69,15 +100,15 @@ struct CosignBundle {
     payload: Payload,
 }
 
-/// An entry as Rekor v1 signs it in its promise.
-#[derive(Deserialize)]
+/// An entry as Rekor v1 signs it in its promise: these fields, in this order (RFC 8785).
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Payload {
+pub(in crate::verify) struct Payload {
     body: String,
     integrated_time: i64,
-    log_index: i64,
     #[serde(rename = "logID")]
     log_id: String,
+    log_index: i64,
 }
 
 #[derive(Deserialize)]
@@ -87,29 +118,41 @@ struct Body {
     api_version: String,
 }
 
-fn log_entry(annotation: &str) -> Result<TransparencyLogEntry, Defect> {
-    let CosignBundle { signed_entry_timestamp, payload } = read_strictly(annotation.as_bytes())?;
-    let body = base64(&payload.body, "the body of the log entry")?;
-    let kind = kind(&read_strictly(&body)?)?;
-    let promise = SignedTimestamp::new(base64(&signed_entry_timestamp, "the promise of the log")?);
-    let index = LogIndex::try_from(payload.log_index).map_err(|_| malformed("the log index is negative"))?;
-    let log = hex::decode(&payload.log_id).map_err(|_| malformed("the log's name is not hexadecimal"))?;
-    let time = Timestamp::from_second(payload.integrated_time)
-        .map_err(|_| malformed("the time of the log entry is out of range"))?;
-    let entry = TransparencyLogEntry::new(index, LogId::new(LogKeyId::new(log)), kind, CanonicalizedBody::new(body));
-    Ok(entry.with_integrated_time(time).with_inclusion_promise(InclusionPromise::new(promise)))
+/// A log entry, by who can check it.
+enum Entry {
+    Bundled(TransparencyLogEntry),
+    Intoto(intoto::Entry),
 }
 
 /// The kind is read from the body, which the log has signed, and not from what stands beside it.
-fn kind(body: &Body) -> Result<KindVersion, Defect> {
-    match (body.kind.as_str(), body.api_version.as_str()) {
-        ("hashedrekord", "0.0.1") => Ok(KindVersion::HashedRekordV001),
-        ("dsse", "0.0.1") => Ok(KindVersion::DsseV001),
-        ("intoto", "0.0.2") => Ok(KindVersion::IntotoV002),
-        (kind, version) => {
-            let text = format!("log entries of kind {kind}/{version} are not supported");
-            Err(Defect::new(FlawKind::Unsupported, text))
-        }
+fn log_entry(layer: &[u8], annotation: &str) -> Result<Entry, Defect> {
+    let CosignBundle { signed_entry_timestamp, payload } = read_strictly(annotation.as_bytes())?;
+    let body = base64(&payload.body, "the body of the log entry")?;
+    let promise = base64(&signed_entry_timestamp, "the promise of the log")?;
+    let Body { kind, api_version } = read_strictly(&body)?;
+    let kind = match (kind.as_str(), api_version.as_str()) {
+        ("hashedrekord", "0.0.1") => KindVersion::HashedRekordV001,
+        ("dsse", "0.0.1") => KindVersion::DsseV001,
+        ("intoto", "0.0.2") => KindVersion::IntotoV002,
+        ("intoto", "0.0.1") => return intoto::Entry::read(layer, &body, &payload, promise).map(Entry::Intoto),
+        (kind, version) => return Err(unsupported(kind, version)),
+    };
+    let index = LogIndex::try_from(payload.log_index).map_err(|_| malformed("the log index is negative"))?;
+    let log = LogId::new(LogKeyId::new(payload.log()?));
+    let promise = InclusionPromise::new(SignedTimestamp::new(promise));
+    let entry = TransparencyLogEntry::new(index, log, kind, CanonicalizedBody::new(body));
+    Ok(Entry::Bundled(entry.with_integrated_time(payload.time()?).with_inclusion_promise(promise)))
+}
+
+impl Payload {
+    /// When the log says that it took the entry in.
+    pub(in crate::verify) fn time(&self) -> Result<Timestamp, Defect> {
+        Timestamp::from_second(self.integrated_time).map_err(|_| malformed("the time of the log entry is out of range"))
+    }
+
+    /// The SHA-256 of the log's key.
+    pub(in crate::verify) fn log(&self) -> Result<Vec<u8>, Defect> {
+        hex::decode(&self.log_id).map_err(|_| malformed("the log's name is not hexadecimal"))
     }
 }
 
@@ -120,15 +163,19 @@ struct CosignTimestamp {
     token: String,
 }
 
-fn timestamp(annotation: &str) -> Result<Rfc3161Timestamp, Defect> {
+fn timestamp(annotation: &str) -> Result<TimestampToken, Defect> {
     let CosignTimestamp { token } = read_strictly(annotation.as_bytes())?;
-    Ok(Rfc3161Timestamp::new(TimestampToken::new(base64(&token, "the signed timestamp")?)))
+    Ok(TimestampToken::new(base64(&token, "the signed timestamp")?))
 }
 
 /// Decodes base64 that may be wrapped.
-fn base64(text: &str, what: &str) -> Result<Vec<u8>, Defect> {
+pub(in crate::verify) fn base64(text: &str, what: &str) -> Result<Vec<u8>, Defect> {
     let packed: String = text.split_ascii_whitespace().collect();
     STANDARD.decode(packed).map_err(|_| malformed(format!("{what} is not base64")))
+}
+
+fn unsupported(kind: &str, version: &str) -> Defect {
+    Defect::new(FlawKind::Unsupported, format!("log entries of kind {kind}/{version} are not supported"))
 }
 
 fn malformed(text: impl Into<String>) -> Defect {

@@ -4,13 +4,17 @@
 
 mod bundle;
 mod certificate;
+mod chain;
 mod claim;
 mod defect;
 mod fact;
+mod intoto;
 mod keyed;
 mod keyless;
 mod layer;
+mod sct;
 mod signed;
+mod witness;
 
 use jiff::Timestamp;
 

@@ -10,12 +10,16 @@ use sigstore_types::{
 use crate::evidence::{Content, Evidence};
 use crate::oci::Digest;
 use crate::verify::defect::Defect;
+use crate::verify::layer::Rewritten;
+use crate::verify::witness::Witness;
 use crate::verify::{Subject, bundle, layer};
 
 /// A signature, what it covers, and what speaks for it. Read, not proved.
 #[derive(Debug)]
 pub(in crate::verify) struct Signed<'a> {
     pub(in crate::verify) bundle: Bundle,
+    /// What speaks for it in a way that bundles do not know.
+    pub(in crate::verify) witness: Option<Witness>,
     pub(in crate::verify) message: Message<'a>,
 }
 
@@ -48,19 +52,17 @@ pub(in crate::verify) enum Material<'a> {
 impl<'a> Signed<'a> {
     /// Reads `evidence`, which should be about `subject`.
     pub(in crate::verify) fn read(evidence: &'a Evidence, subject: &Subject<'a>) -> Result<Self, Defect> {
-        let bundle = match &evidence.content {
-            Content::Bundle { json } => bundle::read(json)?,
+        let Rewritten { bundle, witness } = match &evidence.content {
+            Content::Bundle { json } => Rewritten { bundle: bundle::read(json)?, witness: None },
             Content::Attestation { envelope, material } => layer::attestation(envelope, material)?,
-            Content::Signature { payload, signature, material } => {
-                let bundle = layer::signature(payload, signature, material)?;
-                return Ok(Self { bundle, message: Message::SimpleSigning(payload) });
-            }
+            Content::Signature { payload, signature, material } => layer::signature(payload, signature, material)?,
         };
-        let message = match bundle.content {
-            SignatureContent::DsseEnvelope(_) => Message::Statement { about: subject.digest },
-            SignatureContent::MessageSignature(_) | _ => Message::Manifest(subject.manifest),
+        let message = match (&bundle.content, &evidence.content) {
+            (SignatureContent::DsseEnvelope(_), _) => Message::Statement { about: subject.digest },
+            (_, Content::Signature { payload, .. }) => Message::SimpleSigning(payload),
+            (_, Content::Bundle { .. } | Content::Attestation { .. }) => Message::Manifest(subject.manifest),
         };
-        Ok(Self { bundle, message })
+        Ok(Self { bundle, witness, message })
     }
 
     /// Who is said to have signed.
@@ -83,14 +85,20 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// The log entries that came with it.
+    /// Whether a log entry of any kind came with it.
+    pub(in crate::verify) fn is_logged(&self) -> bool {
+        !self.log_entries().is_empty() || matches!(self.witness, Some(Witness::Entry(_)))
+    }
+
+    /// The log entries that came with it, of the kinds that bundles know.
     pub(in crate::verify) fn log_entries(&self) -> &[TransparencyLogEntry] {
         &self.bundle.verification_material.tlog_entries
     }
 
     /// Whether signed timestamps came with it.
     pub(in crate::verify) fn has_timestamps(&self) -> bool {
-        !self.bundle.verification_material.timestamp_verification_data.rfc3161_timestamps.is_empty()
+        let timestamps = &self.bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
+        !timestamps.is_empty() || matches!(self.witness, Some(Witness::Timestamp { .. }))
     }
 
     /// The envelope, if it is one.

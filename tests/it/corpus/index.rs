@@ -18,6 +18,8 @@ pub(crate) struct Index {
 pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) kind: String,
+    /// The case whose files it takes and changes.
+    pub(crate) base: Option<String>,
     /// The trusted root that its evidence was made under, relative to the corpus.
     pub(crate) trust_root: Option<String>,
     #[serde(default)]
@@ -28,6 +30,8 @@ pub(crate) struct Case {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Check {
     pub(crate) name: String,
+    /// The digest of the manifest that it is about; none for bundles alone.
+    pub(crate) target: Option<String>,
     pub(crate) policy: Demand,
     pub(crate) expect: Expect,
 }
@@ -36,10 +40,20 @@ pub(crate) struct Check {
 #[derive(Debug, Deserialize)]
 pub(crate) struct Demand {
     pub(crate) evidence: String,
+    pub(crate) predicate: Option<String>,
     pub(crate) identity: Option<String>,
+    /// Searched for anywhere in the subject, as cosign does.
+    pub(crate) identity_regexp: Option<String>,
     pub(crate) issuer: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) trust_root: Option<String>,
+    /// The name of another trusted root than that of the case, or `own`.
+    pub(crate) trust: Option<String>,
+    pub(crate) gh_repository: Option<String>,
+    pub(crate) gh_ref: Option<String>,
+    pub(crate) rego: Option<String>,
+    #[serde(default)]
+    pub(crate) no_tlog: bool,
 }
 
 /// A verdict.
@@ -61,8 +75,16 @@ impl Index {
         index
     }
 
-    /// The folder of `case`.
-    pub(crate) fn of(&self, case: &Case) -> PathBuf {
-        self.folder.join("cases").join(&case.id)
+    /// The folders of `case`: its own, and that of its base.
+    pub(crate) fn folders(&self, case: &Case) -> Vec<PathBuf> {
+        let ids = std::iter::once(&case.id).chain(&case.base);
+        ids.map(|id| self.folder.join("cases").join(id)).collect()
+    }
+}
+
+impl Check {
+    /// Whether it is about a bundle or an envelope alone, without an image.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.policy.evidence.contains("alone")
     }
 }

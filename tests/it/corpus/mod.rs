@@ -6,7 +6,9 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what one runs this for")]
 
 mod bundles;
+mod demand;
 mod index;
+mod layers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -40,6 +42,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// The outcome of `check`, which was met or not, and why.
+    pub(crate) fn of(case: &Case, check: &Check, met: Result<String, String>) -> Self {
+        let (found, because) = match met {
+            Ok(because) => (Expect::Accept, because),
+            Err(because) => (Expect::Reject, because),
+        };
+        let (kind, expected) = (case.kind.clone(), check.expect);
+        Self { kind, case: case.id.clone(), check: check.name.clone(), expected, found, because }
+    }
+
     fn agrees(&self) -> bool {
         self.expected == self.found
     }

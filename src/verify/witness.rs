@@ -1,0 +1,98 @@
+//! What speaks for a `.att` layer as a whole, byte by byte, rather than for the signature in it: log entries of the kind
+//! `intoto/0.0.1`, and signed timestamps. Bundles know neither, so certificate and signature are checked here as well.
+
+use jiff::Timestamp;
+use sigstore_crypto::parse_certificate_info;
+use sigstore_types::{DerCertificate, SignatureBytes, TimestampToken};
+use sigstore_verify::tsa::verify_timestamp_for_authority;
+
+use crate::trust::{Domain, Key};
+use crate::verify::defect::Defect;
+use crate::verify::signed::Signed;
+use crate::verify::{FlawKind, LogProof, chain, intoto};
+
+/// What speaks for a layer.
+#[derive(Debug)]
+pub(in crate::verify) enum Witness {
+    /// A log entry that holds the hash of the layer.
+    Entry(Box<intoto::Entry>),
+    /// A timestamp of the layer (cosign 2, `--timestamp-server-url`).
+    Timestamp {
+        /// The timestamp.
+        token: TimestampToken,
+        /// The layer.
+        layer: Vec<u8>,
+    },
+}
+
+impl Witness {
+    /// When `signed` was signed, by the holder of the certificate `leaf`.
+    ///
+    /// # Errors
+    /// A [`Defect`] unless the witness is one of `domain`, the certificate chains to its root and was valid then, its
+    /// timestamp (SCT) holds where the domain asks for one, and both the signature and the witness fit it.
+    pub(in crate::verify) fn certified(
+        &self,
+        domain: &Domain,
+        signed: &Signed<'_>,
+        leaf: &DerCertificate,
+    ) -> Result<Timestamp, Defect> {
+        let time = self.time(domain)?;
+        chain::verify(domain, leaf, time)?;
+        let info = parse_certificate_info(leaf)?;
+        if !signed.is_by(&info.public_key, info.key_algorithm) {
+            return Err(Defect::new(FlawKind::Signature, "the signature does not fit the certificate"));
+        }
+        match self {
+            Self::Entry(entry) => entry.check_certificate(signed, leaf)?,
+            Self::Timestamp { .. } => {}
+        }
+        Ok(time)
+    }
+
+    /// When `signed`, whose signature fits `key`, was signed.
+    ///
+    /// # Errors
+    /// A [`Defect`] unless the witness is one of `domain`, and fits.
+    pub(in crate::verify) fn keyed(
+        &self,
+        domain: &Domain,
+        signed: &Signed<'_>,
+        key: &Key,
+    ) -> Result<Timestamp, Defect> {
+        let time = self.time(domain)?;
+        match self {
+            Self::Entry(entry) => entry.check_key(signed, key.public_key())?,
+            Self::Timestamp { .. } => {}
+        }
+        Ok(time)
+    }
+
+    /// What stands behind the time.
+    pub(in crate::verify) fn log_proof(&self) -> LogProof {
+        match self {
+            Self::Entry(_) => LogProof::RekorV1Intoto,
+            Self::Timestamp { .. } => LogProof::TimestampOnly,
+        }
+    }
+
+    fn time(&self, domain: &Domain) -> Result<Timestamp, Defect> {
+        match self {
+            Self::Entry(entry) => entry.promised(domain),
+            Self::Timestamp { token, layer } => stamped(domain, token, layer),
+        }
+    }
+}
+
+/// The time that some authority of `domain` states in `token` over `layer`.
+fn stamped(domain: &Domain, token: &TimestampToken, layer: &[u8]) -> Result<Timestamp, Defect> {
+    let layer = SignatureBytes::from_bytes(layer);
+    let mut reason = "the trusted root has no timestamp authority".to_owned();
+    for authority in domain.timestamp_authorities() {
+        match verify_timestamp_for_authority(token, &layer, &authority) {
+            Ok(time) => return Ok(time),
+            Err(error) => reason = error.to_string(),
+        }
+    }
+    Err(Defect::new(FlawKind::Timestamp, format!("the signed timestamp does not hold: {reason}")))
+}

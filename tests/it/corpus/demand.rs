@@ -1,0 +1,138 @@
+//! What a check of the corpus demands: whom to trust, and whether a fact is what is asked for.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bonafide::evidence::{Evidence, Form, Provenance, SbomFormat, SlsaVersion};
+use bonafide::trust::{DomainSettings, KeySettings, Requirement, Trust, WithoutLog};
+use bonafide::verify::{self, Certificate, Claim, Fact, Signer, Subject};
+use jiff::Timestamp;
+use regex::Regex;
+use serde_json::Value;
+
+use super::index::Demand;
+use super::{Case, Check, Index};
+
+/// The trust domain that the root of a case is loaded as.
+const DOMAIN: &str = "of-the-case";
+
+/// The time of the checks: after everything in the corpus was made.
+fn now() -> Timestamp {
+    "2026-11-01T00:00:00Z".parse().unwrap()
+}
+
+/// Whether `evidence` proves what `check` demands of `subject`; why, or why not.
+pub(crate) fn judge(
+    evidence: &Evidence,
+    subject: &Subject<'_>,
+    trust: &Trust,
+    check: &Check,
+) -> Result<String, String> {
+    let facts = verify::check(evidence, subject, trust, now());
+    let facts = facts.map_err(|flaw| format!("{:?}: {}", flaw.kind, flaw.text))?;
+    let met = facts.iter().map(|fact| meets(fact, check));
+    met.reduce(Result::or).expect("a fact or a flaw")
+}
+
+fn meets(fact: &Fact, check: &Check) -> Result<String, String> {
+    match (fact.signer(), &check.policy.key) {
+        (Signer::Key { .. }, Some(_)) => {}
+        (Signer::Certificate(certificate), None) if certificate.trust == DOMAIN => {
+            if !is_by(certificate, &check.policy) {
+                return Err(format!("signed by {} of {}", certificate.subject, certificate.issuer));
+            }
+        }
+        (signer, _) => return Err(format!("signed by {signer:?}")),
+    }
+    if !says(fact, check) {
+        return Err(format!("it is {:?}, and says something else", fact.form()));
+    }
+    Ok(format!("proved: {:?}, signed at {:?}", fact.log(), fact.signed_at()))
+}
+
+fn is_by(certificate: &Certificate, demand: &Demand) -> bool {
+    let named = demand.identity.is_some() || demand.identity_regexp.is_some();
+    let repository = demand.gh_repository.as_ref().map(|name| format!("https://github.com/{name}"));
+    demand.identity.as_ref().is_none_or(|identity| *identity == certificate.subject)
+        && demand.identity_regexp.as_ref().is_none_or(|regex| Regex::new(regex).unwrap().is_match(&certificate.subject))
+        && (!named || demand.issuer.as_deref().unwrap_or_default() == certificate.issuer)
+        && (repository.is_none() || repository == certificate.source_repository)
+        && (demand.gh_ref.is_none() || demand.gh_ref == certificate.source_ref)
+}
+
+fn says(fact: &Fact, check: &Check) -> bool {
+    let demand = &check.policy;
+    let form = match demand.evidence.as_str() {
+        "cosign legacy signature" => Form::CosignSignature,
+        "cosign legacy attestation" => Form::CosignAttestation,
+        _ => Form::Bundle,
+    };
+    if check.is_alone() {
+        // The checks called `wrong-predicate-type` demand a type that nobody writes.
+        return check.name != "wrong-predicate-type";
+    }
+    fact.form() == form && claims(fact.claim(), demand)
+}
+
+fn claims(claim: &Claim, demand: &Demand) -> bool {
+    match (demand.predicate.as_deref(), claim) {
+        (None, Claim::Signature) => demand.rego.is_none(),
+        (Some("slsaprovenance"), Claim::Provenance(it)) => it.version == SlsaVersion::V0_2 && is_built(it, demand),
+        (Some("slsaprovenance1"), Claim::Provenance(it)) => it.version == SlsaVersion::V1 && is_built(it, demand),
+        (Some("spdxjson"), Claim::Sbom(sbom)) => sbom.format == SbomFormat::Spdx,
+        _ => false,
+    }
+}
+
+/// What the recorded policies (`rego/`) ask for.
+fn is_built(provenance: &Provenance, demand: &Demand) -> bool {
+    const BUILDER: &str =
+        "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml";
+    let from = |source: &str, reference: &str| {
+        provenance.builder_id.starts_with(BUILDER)
+            && provenance.source.as_deref() == Some(source)
+            && provenance.source_ref.as_deref() == Some(reference)
+    };
+    match demand.rego.as_deref() {
+        None => true,
+        Some("builder") => from("https://github.com/slsa-framework/example-package", "refs/heads/main"),
+        Some("builder-tag") => from("https://github.com/slsa-framework/example-package", "refs/tags/v13.0.30"),
+        Some("wrongsource") => from("https://github.com/slsa-framework/example-packageA", "refs/heads/main"),
+        Some(other) => panic!("the policy {other} is not known"),
+    }
+}
+
+/// Trust in the root that `check` asks for, by rules that this root can meet, and in its key.
+pub(crate) fn trust(index: &Index, case: &Case, check: &Check) -> Trust {
+    let demand = &check.policy;
+    let other = demand.trust.as_ref().filter(|name| *name != "own").map(|name| format!("trust/{name}.json"));
+    let root = other.or_else(|| demand.trust_root.clone()).or_else(|| case.trust_root.clone());
+    let domains: Vec<_> = root.iter().map(|root| domain(index.folder.join(root))).collect();
+    let keys: Vec<_> = demand.key.iter().map(|key| long_lived(index, case, key, demand.no_tlog)).collect();
+    Trust::load(&domains, &keys).unwrap_or_else(|error| panic!("{}: {error}", case.id))
+}
+
+fn domain(trusted_root: PathBuf) -> DomainSettings {
+    let root: Value = serde_json::from_slice(&fs::read(&trusted_root).unwrap()).unwrap();
+    let needs = |list: &str| match root[list].as_array() {
+        Some(list) if !list.is_empty() => Requirement::Required,
+        _ => Requirement::NotRequired,
+    };
+    DomainSettings {
+        name: DOMAIN.to_owned(),
+        trusted_root,
+        transparency_log: needs("tlogs"),
+        certificate_timestamps: needs("ctlogs"),
+    }
+}
+
+fn long_lived(index: &Index, case: &Case, key: &str, without_log: bool) -> KeySettings {
+    let own = index.folders(case).into_iter().map(|folder| folder.join(key)).find(|path| path.is_file());
+    KeySettings {
+        name: "of-the-case".to_owned(),
+        path: own.unwrap_or_else(|| index.folder.join("keys/unrelated.pub")),
+        not_before: None,
+        not_after: None,
+        without_log: if without_log { WithoutLog::Allow } else { WithoutLog::Refuse },
+    }
+}
