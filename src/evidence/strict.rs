@@ -15,8 +15,8 @@ use crate::limits;
 ///
 /// # Errors
 /// [`Malformed::Json`] if it is not one JSON text (RFC 8259) from the first byte to the last, has a key twice in one
-/// object anywhere, nests deeper than [`limits::JSON_DEPTH`], has more than [`limits::JSON_MEMBERS`] members in an
-/// object, or is not the `T` that it should be.
+/// object anywhere, nests deeper than [`limits::JSON_DEPTH`] (where `serde_json` stops by itself), has more than
+/// [`limits::JSON_MEMBERS`] members in an object, or is not the `T` that it should be.
 pub fn read_strictly<T: DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
     check_strictly(json)?;
     read_checked(json)
@@ -26,8 +26,10 @@ pub fn read_strictly<T: DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
 pub(in crate::evidence) fn check_strictly(json: &[u8]) -> Result<(), Malformed> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     let mut keys = Vec::new();
-    let value = Value { keys: &mut keys, depth: 0 };
-    value.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|error| Malformed::json(&error))
+    Value { keys: &mut keys }
+        .deserialize(&mut deserializer)
+        .and_then(|()| deserializer.end())
+        .map_err(|error| Malformed::json(&error))
 }
 
 /// Reads a `T` out of JSON that [`check_strictly`] has seen.
@@ -38,7 +40,6 @@ pub(in crate::evidence) fn read_checked<'de, T: serde::Deserialize<'de>>(json: &
 /// Any JSON value, of which nothing is kept but the keys of the objects that are still open.
 struct Value<'a, 'de> {
     keys: &'a mut Vec<Cow<'de, str>>,
-    depth: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_, 'de> {
@@ -49,14 +50,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_, 'de> {
     }
 }
 
-impl<'de> Value<'_, 'de> {
-    fn nested<E: Error>(&mut self) -> Result<Value<'_, 'de>, E> {
-        if self.depth == limits::JSON_DEPTH {
-            return Err(E::custom("nested too deeply"));
-        }
-        Ok(Value { keys: self.keys, depth: self.depth + 1 })
-    }
-
+impl Value<'_, '_> {
     fn has_duplicates(&mut self, start: usize) -> bool {
         let Some(keys) = self.keys.get_mut(start..) else { return false };
         keys.sort_unstable();
@@ -95,8 +89,8 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
         Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(self.nested()?)?.is_some() {}
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        while items.next_element_seed(Value { keys: self.keys })?.is_some() {}
         Ok(())
     }
 
@@ -108,7 +102,7 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
                 return Err(A::Error::custom("an object with too many members"));
             }
             self.keys.push(key);
-            members.next_value_seed(self.nested()?)?;
+            members.next_value_seed(Value { keys: self.keys })?;
         }
         if self.has_duplicates(start) {
             return Err(A::Error::custom("a key twice in one object"));
@@ -177,6 +171,7 @@ mod tests {
     #[test]
     fn trailing_bytes_are_refused() {
         for json in ["{} {}", "{}x", "1 2", "{}\0"] {
+            assert!(check_strictly(json.as_bytes()).is_err(), "{json}");
             assert!(read(json).is_err(), "{json}");
         }
         assert!(read(" {} \n").is_ok());
