@@ -160,7 +160,8 @@ mod tests {
     fn components_inside_components_and_the_one_described_are_found() {
         let found = purls(
             r#","components":[{"components":[{"purl":"pkg:npm/c@1","components":[{"purl":"pkg:npm/d@1"}]}],
-                "purl":"pkg:npm/b@1"}],"metadata":{"component":{"purl":"pkg:npm/a@1","components":[{"purl":"pkg:npm/e@1"}]}}"#,
+                "purl":"pkg:npm/b@1"}],"metadata":{"component":{"purl":"pkg:npm/a@1",
+                "components":[{"purl":"pkg:npm/e@1"}]}}"#,
         );
         let expected = ["a", "b", "c", "d", "e"].map(|name| Some(format!("pkg:npm/{name}@1")));
         assert_eq!(found, expected);

@@ -118,7 +118,8 @@ mod tests {
     fn further_urls_of_a_package_copy_nothing() {
         let refs = [reference("purl", "pkg:npm/a@1"), reference("purl", "pkg:npm/b@2")].join(",");
         let json = format!(
-            r#"{{"spdxVersion":"SPDX-2.3","packages":[{{"name":"long","licenseConcluded":"MIT","externalRefs":[{refs}]}}]}}"#
+            r#"{{"spdxVersion":"SPDX-2.3","packages":[{{"name":"long","licenseConcluded":"MIT",
+                "externalRefs":[{refs}]}}]}}"#
         );
         let names: Vec<_> = read(&json)
             .unwrap()

@@ -39,7 +39,7 @@ fn a_user_name_that_looks_like_a_source_stays_a_user_name() {
 
 fn container() -> Value {
     json!({
-        "builder": {"id": "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.1.0"},
+        "builder": {"id": "https://github.com/acme/builder/.github/workflows/container.yml@refs/tags/v2.1.0"},
         "buildType": "https://github.com/slsa-framework/slsa-github-generator/container@v1",
         "invocation": {
             "configSource": {

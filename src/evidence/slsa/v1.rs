@@ -108,7 +108,8 @@ fn is_git(resource: &Resource) -> bool {
     resource.uri.as_deref().is_some_and(|uri| uri.starts_with("git+"))
 }
 
-/// Workflow parameters name no commit: it is the digest of the dependency that is the same source at the same reference.
+/// Workflow parameters name no commit: it is the digest of the dependency that is the same source at the same
+/// reference.
 fn with_commit(origin: Origin, dependencies: &[Resource]) -> Origin {
     if origin.commit.is_some() {
         return origin;
