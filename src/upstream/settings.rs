@@ -1,0 +1,200 @@
+//! The `[[upstream]]` tables, as written; what can only be known by looking (files, addresses) is checked by
+//! `Upstreams::new`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::oci::UpstreamName;
+
+/// One `[[upstream]]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// What clients call it.
+    pub name: UpstreamName,
+    /// Where it is: `https://host[:port][/prefix]`, before `/v2/`. An `http://` address is how plain HTTP is allowed.
+    pub url: String,
+    /// Whether it serves requests that name no upstream.
+    #[serde(default)]
+    pub default: bool,
+    /// Further names that clients may use for it. `docker.io` has its usual ones without being told.
+    #[serde(default)]
+    pub aliases: Vec<UpstreamName>,
+    /// How to log in; anonymous without.
+    pub auth: Option<AuthSettings>,
+    /// Certificates (PEM) of authorities to trust besides those of the system.
+    pub ca: Option<PathBuf>,
+    /// How long the digest of a tag is remembered before the upstream is asked again.
+    #[serde(default = "tag_ttl", deserialize_with = "read_duration")]
+    pub tag_ttl: Duration,
+    /// Longest for a connection to stand, TLS and proxy included.
+    #[serde(default = "connect_timeout", deserialize_with = "read_duration")]
+    pub connect_timeout: Duration,
+    /// Longest from a request to the headers of its answer.
+    #[serde(default = "answer_timeout", deserialize_with = "read_duration")]
+    pub answer_timeout: Duration,
+    /// Longest between two pieces of a body.
+    #[serde(default = "idle_timeout", deserialize_with = "read_duration")]
+    pub idle_timeout: Duration,
+}
+
+/// `auth = { username, password_file }` or `auth = { docker_config }`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "AuthTable")]
+pub enum AuthSettings {
+    /// A user name, and the file that holds the password.
+    Password {
+        /// The user name.
+        username: String,
+        /// The file; a line end after the password does not count.
+        password_file: PathBuf,
+    },
+    /// The `auths` of a file such as docker's `config.json`.
+    DockerConfig {
+        /// The file.
+        docker_config: PathBuf,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuthTable {
+    username: Option<String>,
+    password_file: Option<PathBuf>,
+    docker_config: Option<PathBuf>,
+}
+
+impl TryFrom<AuthTable> for AuthSettings {
+    type Error = &'static str;
+
+    fn try_from(table: AuthTable) -> Result<Self, &'static str> {
+        match (table.username, table.password_file, table.docker_config) {
+            (Some(username), Some(password_file), None) => Ok(Self::Password { username, password_file }),
+            (None, None, Some(docker_config)) => Ok(Self::DockerConfig { docker_config }),
+            _ => Err("auth is { username = \"..\", password_file = \"..\" } or { docker_config = \"..\" }"),
+        }
+    }
+}
+
+impl Settings {
+    /// Settings for `name` at `url`, all else as if not written.
+    pub fn new(name: UpstreamName, url: impl Into<String>) -> Self {
+        Self {
+            name,
+            url: url.into(),
+            default: false,
+            aliases: Vec::new(),
+            auth: None,
+            ca: None,
+            tag_ttl: tag_ttl(),
+            connect_timeout: connect_timeout(),
+            answer_timeout: answer_timeout(),
+            idle_timeout: idle_timeout(),
+        }
+    }
+
+    /// Whether its address is one of plain HTTP, where anybody on the way can read and change what is fetched.
+    pub fn is_plain_http(&self) -> bool {
+        self.url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
+    }
+
+    /// The files that it names, for whoever knows what they are relative to.
+    pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let auth = match &mut self.auth {
+            Some(AuthSettings::Password { password_file: path, .. })
+            | Some(AuthSettings::DockerConfig { docker_config: path }) => Some(path),
+            None => None,
+        };
+        self.ca.iter_mut().chain(auth).collect()
+    }
+}
+
+const fn tag_ttl() -> Duration {
+    Duration::from_mins(1)
+}
+
+const fn connect_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+/// Some registries take long to find a manifest that nobody asked for in months; clients wait 75 s and more.
+const fn answer_timeout() -> Duration {
+    Duration::from_secs(20)
+}
+
+const fn idle_timeout() -> Duration {
+    Duration::from_secs(30)
+}
+
+const DURATION: &str = "a duration is a number with ms, s, m, h or d, such as \"60s\"";
+
+/// Reads `60s`: digits and one unit.
+fn read_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    duration(&text).ok_or_else(|| D::Error::custom(format!("{text:?}: {DURATION}")))
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, toml::de::Error> {
+        toml::from_str(text)
+    }
+
+    #[test]
+    fn name_and_url_are_enough() {
+        let settings = read("name = 'docker.io'\nurl = 'https://registry-1.docker.io'").unwrap();
+        assert_eq!(settings, Settings::new("docker.io".parse().unwrap(), "https://registry-1.docker.io"));
+        assert_eq!(settings.tag_ttl, Duration::from_mins(1));
+        assert!(!settings.is_plain_http());
+    }
+
+    #[test]
+    fn durations_are_texts_with_a_unit() {
+        let all = [("250ms", 250), ("1s", 1000), ("2m", 120_000), ("1h", 3_600_000), ("1d", 86_400_000)];
+        for (text, milliseconds) in all {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "60", "s", "1 s", "-1s", "1.5s", "1w", "18446744073709551615d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+        let error = read("name = 'a'\nurl = 'https://a'\ntag_ttl = '60'").unwrap_err().to_string();
+        assert!(error.contains("such as \"60s\""), "{error}");
+    }
+
+    #[test]
+    fn auth_is_a_password_or_a_docker_config() {
+        let auth = |text: &str| read(&format!("name = 'a'\nurl = 'http://a'\nauth = {text}"));
+        let mut password = auth("{ username = 'u', password_file = 'f' }").unwrap();
+        assert!(matches!(password.auth, Some(AuthSettings::Password { .. })));
+        assert_eq!(password.paths_mut(), [&PathBuf::from("f")]);
+        assert!(matches!(auth("{ docker_config = 'c' }").unwrap().auth, Some(AuthSettings::DockerConfig { .. })));
+        for wrong in ["{}", "{ username = 'u' }", "{ username = 'u', password_file = 'f', docker_config = 'c' }"] {
+            assert!(auth(wrong).unwrap_err().to_string().contains("docker_config"), "{wrong}");
+        }
+        assert!(auth("{ username = 'u', password = 'p' }").is_err());
+    }
+
+    #[test]
+    fn unknown_keys_are_errors() {
+        assert!(read("name = 'a'\nurl = 'https://a'\nsurprise = 1").is_err());
+    }
+}
