@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod clock;
+pub mod config;
 pub mod content;
 pub mod evidence;
 pub mod facts;

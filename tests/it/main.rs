@@ -9,6 +9,7 @@
 
 mod architecture;
 mod authority;
+mod config;
 mod corpus;
 mod evidence_corpus;
 mod policy;

@@ -1,0 +1,122 @@
+//! What no module can check alone: names that one part of the file gives and another uses.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::mem;
+
+use crate::config::ConfigError;
+use crate::config::file::File;
+use crate::config::locate::Source;
+use crate::policy::{self, Known, Policy, RuleSettings};
+use crate::trust::{Requirement, WithoutLog};
+
+/// The trust domains that are built in.
+const BUILT_IN_TRUST: [&str; 2] = ["public-good", "github"];
+
+/// Compiles the rules, once all names that they may use are known to be good.
+pub(super) fn policy(file: &mut File, source: &Source<'_>) -> Result<Policy, ConfigError> {
+    names("upstream", file.upstream.iter().map(|upstream| upstream.name.as_str()), source)?;
+    check_aliases(file, source)?;
+    check_default(file, source)?;
+    let domains = file.trust.iter().map(|domain| domain.name.as_str());
+    if let Some(index) = domains.clone().position(|name| BUILT_IN_TRUST.contains(&name)) {
+        let problem = "public-good and github are built in: give this trust domain another name";
+        return Err(source.at(&format!("trust.{index}.name"), &problem));
+    }
+    let domains = names("trust", domains, source)?;
+    let keys = names("key", file.key.iter().map(|key| key.name.as_str()), source)?;
+    let known = Known {
+        trust: &|name| BUILT_IN_TRUST.contains(&name) || domains.contains(name),
+        key: &|name| keys.contains(name),
+    };
+    let settings = policy::Settings {
+        rule: file.rule.clone(),
+        builder: mem::take(&mut file.builder),
+        exception: mem::take(&mut file.exception),
+        revoked: mem::take(&mut file.revoked),
+    };
+    Policy::new(&settings, &known).map_err(|error| source.at(&error.at, &error))
+}
+
+fn names<'a>(
+    table: &str,
+    names: impl Iterator<Item = &'a str>,
+    source: &Source<'_>,
+) -> Result<BTreeSet<&'a str>, ConfigError> {
+    let mut seen = BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        if name.is_empty() {
+            return Err(source.at(&format!("{table}.{index}.name"), &"the name is empty"));
+        }
+        if !seen.insert(name) {
+            let problem = format!("the name {name:?} is used by another [[{table}]] above: give this one another");
+            return Err(source.at(&format!("{table}.{index}.name"), &problem));
+        }
+    }
+    Ok(seen)
+}
+
+/// An alias is a name as well: what clients ask for must mean one upstream.
+fn check_aliases(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    let mut taken: BTreeSet<_> = file.upstream.iter().map(|upstream| &upstream.name).collect();
+    for (index, upstream) in file.upstream.iter().enumerate() {
+        for (place, alias) in upstream.aliases.iter().enumerate() {
+            if !taken.insert(alias) {
+                let problem = format!("the alias {alias} is the name or an alias of another upstream: remove one");
+                return Err(source.at(&format!("upstream.{index}.aliases.{place}"), &problem));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_default(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    let mut defaults = file.upstream.iter().enumerate().filter(|(_, upstream)| upstream.default);
+    match (defaults.next(), defaults.next()) {
+        (Some((_, first)), Some((second, _))) => {
+            let problem = format!("{} is the default already: there is one default at most", first.name);
+            Err(source.at(&format!("upstream.{second}.default"), &problem))
+        }
+        (Some(_) | None, Some(_) | None) => Ok(()),
+    }
+}
+
+/// What is allowed, but probably not meant.
+pub(super) fn warnings(file: &File) -> Vec<String> {
+    let none = file.rule.is_empty().then(|| "there is no [[rule]]: everything is refused".to_owned());
+    let nowhere = file.upstream.is_empty().then(|| "there is no [[upstream]]: nothing can be pulled".to_owned());
+    let unknown = file.rule.iter().flat_map(|rule| unknown_upstreams(rule, file));
+    none.into_iter().chain(nowhere).chain(unknown).collect()
+}
+
+fn unknown_upstreams<'a>(rule: &'a RuleSettings, file: &'a File) -> impl Iterator<Item = String> + 'a {
+    let is_unknown =
+        |name: &&str| !name.contains('*') && !file.upstream.iter().any(|upstream| upstream.name.as_str() == *name);
+    let upstreams = rule.images.iter().filter_map(|images| images.split('/').next()).filter(is_unknown);
+    upstreams.map(|name| format!("rule {}: there is no [[upstream]] {name}, so it matches nothing there", rule.name))
+}
+
+/// What weakens a check.
+pub(super) fn weakenings(file: &File, policy: &Policy) -> Vec<String> {
+    let mut all = policy.weakenings();
+    for domain in &file.trust {
+        let name = &domain.name;
+        if domain.transparency_log == Requirement::NotRequired {
+            all.push(weak("trust", name, "transparency_log none: signatures need no entry in a public log"));
+        }
+        if domain.certificate_timestamps == Requirement::NotRequired {
+            all.push(weak("trust", name, "certificate_timestamps none: certificates need not be logged"));
+        }
+    }
+    let without_log = file.key.iter().filter(|key| key.without_log == WithoutLog::Allow);
+    all.extend(without_log.map(|key| weak("key", &key.name, "without_log allow: nothing says when it signed")));
+    let plain = file.upstream.iter().filter(|upstream| upstream.is_plain_http());
+    all.extend(
+        plain.map(|upstream| weak("upstream", &upstream.name, "plain http: tags and lists can be forged on the way")),
+    );
+    all
+}
+
+fn weak(table: &str, name: impl Display, what: &str) -> String {
+    format!("{table} {name}: {what}")
+}

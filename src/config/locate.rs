@@ -1,0 +1,98 @@
+//! From a key to its line, and from the parser's words to those of a person.
+
+use std::fmt::Display;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::config::ConfigError;
+
+/// The text of a configuration, and what it is called.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) text: &'a str,
+    pub(super) origin: &'a str,
+}
+
+/// How many letters a key may be misspelt in to be taken for another.
+const MISSPELT: usize = 3;
+
+impl Source<'_> {
+    /// `problem` at a key, such as `rule.0.signature.1.subject`; at the nearest table around it if it is not there.
+    pub(super) fn at(&self, key: &str, problem: &dyn Display) -> ConfigError {
+        let span = DeTable::parse(self.text).ok().map(|table| span_of(&table, key));
+        self.invalid(span.map_or(0, |span| span.start), problem.to_string())
+    }
+
+    /// An error of the parser.
+    pub(super) fn unreadable(&self, error: &toml::de::Error) -> ConfigError {
+        self.invalid(error.span().map_or(0, |span| span.start), in_words(error.message()))
+    }
+
+    fn invalid(&self, offset: usize, problem: String) -> ConfigError {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        ConfigError::Invalid { origin: self.origin.to_owned(), line, problem }
+    }
+}
+
+fn span_of(table: &Spanned<DeTable<'_>>, key: &str) -> Range<usize> {
+    let mut steps = key.split('.');
+    let Some((first, mut value)) = steps.next().and_then(|step| table.get_ref().get_key_value(step)) else {
+        return table.span();
+    };
+    let mut span = first.span();
+    for step in steps {
+        match &value.get_ref() {
+            DeValue::Table(table) => match table.get_key_value(step) {
+                Some((key, next)) => (span, value) = (key.span(), next),
+                None => return span,
+            },
+            DeValue::Array(array) => match step.parse().ok().and_then(|index: usize| array.get(index)) {
+                Some(next) => (span, value) = (next.span(), next),
+                None => return span,
+            },
+            DeValue::String(_)
+            | DeValue::Integer(_)
+            | DeValue::Float(_)
+            | DeValue::Boolean(_)
+            | DeValue::Datetime(_) => return span,
+        }
+    }
+    span
+}
+
+/// What the parser says, with the key that was probably meant.
+fn in_words(message: &str) -> String {
+    if let Some(missing) = message.strip_prefix("missing field ") {
+        return format!("the key {} is missing here", missing.trim_matches('`'));
+    }
+    let Some(unknown) = message.strip_prefix("unknown field ") else { return message.trim().to_owned() };
+    let mut names = unknown.split('`').skip(1).step_by(2);
+    let Some(key) = names.next() else { return message.to_owned() };
+    let known: Vec<_> = names.collect();
+    let hint = meant(key, &known).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+    format!("there is no key {key} here{hint} (known are {})", known.join(", "))
+}
+
+fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let (misspelt, name) = known.iter().map(|name| (distance(key, name), *name)).min()?;
+    (misspelt <= MISSPELT.min(name.len() / 2)).then_some(name)
+}
+
+/// How many letters must be added, dropped or changed to get from one word to the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, a) in one.bytes().enumerate() {
+        let mut left = index + 1;
+        let mut next = vec![left];
+        for (pair, b) in row.windows(2).zip(other.bytes()) {
+            let (diagonal, above) = (pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0));
+            left = (diagonal + usize::from(a != b)).min(above + 1).min(left + 1);
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}

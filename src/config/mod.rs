@@ -1,0 +1,97 @@
+//! One file -> one valid [`Config`]. Every module owns its own settings; this one maps keys to them, checks what spans
+//! several of them, and says in which line what is wrong and what to write instead. It must never have a default that
+//! weakens a check.
+
+mod check;
+mod error;
+mod file;
+mod locate;
+mod place;
+
+use std::fs;
+use std::path::Path;
+
+pub use error::ConfigError;
+pub use place::Environment;
+
+use crate::admin;
+use crate::content;
+use crate::facts;
+use crate::front;
+use crate::policy::Policy;
+use crate::trust;
+use crate::upstream;
+
+/// A valid configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it came from, for people: a path, or the words for the one that is built in.
+    pub origin: String,
+    /// `[server]`
+    pub server: front::Settings,
+    /// `[admin]`
+    pub admin: admin::Settings,
+    /// The content's share of `[storage]`.
+    pub content: content::Settings,
+    /// The facts' share of `[storage]`.
+    pub facts: facts::Settings,
+    /// `[[upstream]]`: no two of one name, one default at most.
+    pub upstreams: Vec<upstream::Settings>,
+    /// `[[trust]]`: no two of one name, none of a built-in name.
+    pub trust: Vec<trust::DomainSettings>,
+    /// `[[key]]`: no two of one name.
+    pub keys: Vec<trust::KeySettings>,
+    /// `[[rule]]`, `[[builder]]`, `[[exception]]` and `[revoked]`, compiled: every name that they use exists.
+    pub policy: Policy,
+    /// What is probably not meant, in words.
+    pub warnings: Vec<String>,
+    weakenings: Vec<String>,
+}
+
+/// The file that is used where none is given.
+pub const BUILT_IN: &str = include_str!("../../config/default.toml");
+
+impl Config {
+    /// Reads `file`, else the file that `BONAFIDE_CONFIG` names, else the built-in configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError::Read`] if the file cannot be read, [`ConfigError::Invalid`] with file and line otherwise.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        let Some(path) = file.map(Path::to_owned).or_else(|| environment.config.clone()) else {
+            return Self::parse(BUILT_IN, "the built-in configuration", Path::new(""), environment);
+        };
+        let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        Self::parse(&text, &path.display().to_string(), &folder, environment)
+    }
+
+    /// Reads `text`. Relative paths in it are relative to `folder`.
+    ///
+    /// # Errors
+    /// [`ConfigError::Invalid`], with `origin` and the line.
+    pub fn parse(text: &str, origin: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
+        let source = locate::Source { text, origin };
+        let mut file = file::File::parse(&source)?;
+        file.resolve_paths(folder);
+        let path = file.storage.path.take().unwrap_or_else(|| environment.state_folder());
+        let policy = check::policy(&mut file, &source)?;
+        Ok(Self {
+            origin: origin.to_owned(),
+            warnings: check::warnings(&file),
+            weakenings: check::weakenings(&file, &policy),
+            server: file.server,
+            admin: file.admin,
+            content: content::Settings { path: path.clone(), max_size: file.storage.max_size },
+            facts: facts::Settings { path },
+            upstreams: file.upstream,
+            trust: file.trust,
+            keys: file.key,
+            policy,
+        })
+    }
+
+    /// Everything in it that weakens a check, in words, for the log at start.
+    pub fn weakenings(&self) -> Vec<String> {
+        self.weakenings.clone()
+    }
+}
