@@ -74,6 +74,11 @@ impl Domain {
         &self.log_keys
     }
 
+    /// Whether one of its transparency logs has the ID `log`.
+    pub(crate) fn has_log(&self, log: &[u8]) -> bool {
+        self.root.tlogs.iter().any(|known| known.log_id.key_id.as_bytes() == log)
+    }
+
     /// The keys of its certificate logs that sign by `scheme`, each with the window in which it signed.
     ///
     /// # Errors

@@ -24,7 +24,7 @@ pub(crate) fn read(json: &str) -> Result<TrustedRoot, String> {
     serde_json::from_value(root).map_err(|error| error.to_string())
 }
 
-/// Tools that write roots by protobuf leave out what is empty (ProtoJSON); the verifier's type wants it, and uses it to
+/// Tools that write roots by protobuf leave out what is empty (the JSON form of protobuf); the verifier's type wants it, and uses it to
 /// name things only.
 fn fill_in(root: &mut Value, list: &str, name: &str) {
     let entries = root.get_mut(list).and_then(Value::as_array_mut);
@@ -124,11 +124,11 @@ mod tests {
 
     use super::*;
 
-    fn public_good() -> serde_json::Value {
+    fn public_good() -> Value {
         serde_json::from_str(SIGSTORE_PRODUCTION_TRUSTED_ROOT).unwrap()
     }
 
-    fn read(root: &serde_json::Value) -> TrustedRoot {
+    fn read(root: &Value) -> TrustedRoot {
         TrustedRoot::from_json(&root.to_string()).unwrap()
     }
 

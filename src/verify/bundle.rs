@@ -138,7 +138,7 @@ fn at_most(limit: usize, count: usize, what: &str) -> Result<(), Defect> {
     if count <= limit {
         return Ok(());
     }
-    Err(Defect::new(FlawKind::TooMuch, format!("{count} {what}, at most {limit} are looked at")))
+    Err(Defect::new(FlawKind::TooMuch, format!("it has {count} {what}, at most {limit} are looked at")))
 }
 
 /// The bundle, held to the version that it is written in rather than to the one that it claims.

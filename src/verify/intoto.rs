@@ -82,6 +82,11 @@ impl Entry {
         })
     }
 
+    /// The ID of the log that it names.
+    pub(in crate::verify) fn log(&self) -> &[u8] {
+        &self.log
+    }
+
     /// When a log of `domain` took it in.
     ///
     /// # Errors

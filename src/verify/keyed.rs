@@ -70,7 +70,8 @@ fn by(
     }
 }
 
-/// With what came with it, under the first trust domain that vouches for that.
+/// With what came with it, under the first trust domain that vouches for that. Those that know the log go first: what
+/// they find wrong tells more.
 fn timed(
     key: &Key,
     signed: &Signed<'_>,
@@ -78,8 +79,10 @@ fn timed(
     trust: &Trust,
     now: Timestamp,
 ) -> Result<Standing, Defect> {
+    let knows_log = |domain: &&Domain| signed.logs().any(|log| domain.has_log(log));
+    let (knowing, others): (Vec<_>, Vec<_>) = trust.domains().iter().partition(knows_log);
     let mut defects = Vec::new();
-    for domain in trust.domains() {
+    for domain in knowing.into_iter().chain(others) {
         match under(domain, key, signed, subject, now) {
             Ok(standing) => return Ok(standing),
             Err(defect) => defects.push(defect.within(&format!("trust {}", domain.name()))),

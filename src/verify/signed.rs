@@ -90,6 +90,15 @@ impl<'a> Signed<'a> {
         !self.log_entries().is_empty() || matches!(self.witness, Some(Witness::Entry(_)))
     }
 
+    /// The IDs of the logs that its entries name.
+    pub(in crate::verify) fn logs(&self) -> impl Iterator<Item = &[u8]> {
+        let old = match &self.witness {
+            Some(Witness::Entry(entry)) => Some(entry.log()),
+            Some(Witness::Timestamp { .. }) | None => None,
+        };
+        self.log_entries().iter().map(|entry| entry.log_id.key_id.as_bytes()).chain(old)
+    }
+
     /// The log entries that came with it, of the kinds that bundles know.
     pub(in crate::verify) fn log_entries(&self) -> &[TransparencyLogEntry] {
         &self.bundle.verification_material.tlog_entries

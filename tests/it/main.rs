@@ -18,3 +18,4 @@ mod seed;
 mod server;
 mod support;
 mod upstream;
+mod verify;

@@ -1,0 +1,417 @@
+//! Signatures by certificates.
+
+use bonafide::evidence::Form;
+use bonafide::oci::Digest;
+use bonafide::verify::{Certificate, Claim, Fact, FlawKind, LogProof, Signer};
+use jiff::SignedDuration;
+
+use super::{Bed, VERSIONS, build, bundle, layer};
+use crate::support::authority::certificate::SERVER;
+use crate::support::authority::identity::{Build, GITHUB, Identity};
+use crate::support::authority::signed::{BundleVersion, Signed};
+use crate::support::authority::signer::{EntryKind, Signer as Signs};
+use crate::support::authority::statement::Statement;
+
+const V3: BundleVersion = BundleVersion::V0_3;
+
+fn certificate(fact: &Fact) -> &Certificate {
+    match fact.signer() {
+        Signer::Certificate(certificate) => certificate,
+        Signer::Key { name } => panic!("signed by key {name}"),
+    }
+}
+
+fn signs(bed: &Bed) -> Signs<'_> {
+    bed.authority.keyless(&build().identity())
+}
+
+fn signed(bed: &Bed) -> Signed {
+    signs(bed).attest(&bed.statement())
+}
+
+#[test]
+fn a_statement_in_a_bundle_of_any_version_is_proved() {
+    let bed = Bed::new();
+    for version in VERSIONS {
+        let fact = bed.proves(&bundle(&signed(&bed), version));
+        assert_eq!(fact.claim(), &Claim::Signature);
+        assert_eq!((fact.form(), fact.log()), (Form::Bundle, LogProof::RekorV1));
+        assert_eq!((fact.subject(), fact.signed_at()), (bed.digest(), Some(bed.authority.time())));
+    }
+}
+
+#[test]
+fn a_signature_of_the_manifest_itself_in_a_bundle_is_proved() {
+    let bed = Bed::new();
+    let signed = signs(&bed).sign_bytes(bed.image.manifest.clone());
+    for version in VERSIONS {
+        assert_eq!(bed.proves(&bundle(&signed, version)).claim(), &Claim::Signature);
+    }
+}
+
+#[test]
+fn layers_of_cosign_1_and_2_are_proved() {
+    let bed = Bed::new();
+    let fact = bed.proves(&layer(&signs(&bed).sign(bed.digest())));
+    assert_eq!((fact.form(), fact.claim()), (Form::CosignSignature, &Claim::Signature));
+    let fact = bed.proves(&layer(&signed(&bed)));
+    assert_eq!((fact.form(), fact.claim()), (Form::CosignAttestation, &Claim::Signature));
+}
+
+#[test]
+fn entries_of_rekor_v2_are_proved_with_the_time_of_a_timestamp() {
+    let bed = Bed::new();
+    let fact = bed.proves(&bundle(&signs(&bed).in_rekor_v2().attest(&bed.statement()), V3));
+    assert_eq!((fact.log(), fact.signed_at()), (LogProof::RekorV2, Some(bed.authority.time())));
+}
+
+#[test]
+fn every_claim_of_the_certificate_is_in_the_fact() {
+    let bed = Bed::new();
+    let fact = bed.proves(&bundle(&signed(&bed), V3));
+    let expected = Certificate {
+        trust: "corp".into(),
+        issuer: GITHUB.into(),
+        subject: build().workflow_uri(),
+        build_signer: Some(build().workflow_uri()),
+        runner_environment: Some("github-hosted".into()),
+        source_repository: Some(build().source()),
+        source_commit: Some(build().commit),
+        source_ref: Some(build().reference),
+        build_config: Some(build().workflow_uri()),
+        build_trigger: Some("push".into()),
+        run_invocation: certificate(&fact).run_invocation.clone(),
+    };
+    assert_eq!(certificate(&fact), &expected);
+    assert!(certificate(&fact).run_invocation.is_some());
+}
+
+/// `identity` with nothing but what Fulcio wrote before 2023.
+fn of_2022(identity: Identity) -> Identity {
+    (7..=24).fold(identity, Identity::without_claim)
+}
+
+#[test]
+fn claims_of_old_certificates_are_read_as_well() {
+    let bed = Bed::new();
+    let identity = of_2022(build().identity());
+    let fact = bed.proves(&bundle(&bed.authority.keyless(&identity).attest(&bed.statement()), V3));
+    let certificate = certificate(&fact);
+    assert_eq!(certificate.issuer, GITHUB);
+    assert_eq!(certificate.source_repository, Some(build().source()));
+    assert_eq!(certificate.source_ref, Some(build().reference));
+    assert_eq!(certificate.source_commit, Some(build().commit));
+    assert_eq!(certificate.build_trigger.as_deref(), Some("push"));
+}
+
+#[test]
+fn the_short_name_of_a_repository_means_github_for_the_issuer_of_github_alone() {
+    let bed = Bed::new();
+    let identity = of_2022(build().identity()).with_claim(1, "https://idp.example");
+    let fact = bed.proves(&bundle(&bed.authority.keyless(&identity).attest(&bed.statement()), V3));
+    assert_eq!(certificate(&fact).source_repository, None);
+}
+
+#[test]
+fn a_certificate_that_names_nobody_is_refused() {
+    let bed = Bed::new();
+    let signs = bed.authority.keyless(&build().identity().without_subject());
+    bed.refuses(&bundle(&signs.attest(&bed.statement()), V3), FlawKind::Certificate, "subject alternative name");
+}
+
+#[test]
+fn a_certificate_of_a_foreign_authority_is_refused() {
+    let bed = Bed::new();
+    let signs = signs(&bed).with_foreign_certificate();
+    for evidence in [
+        bundle(&signs.attest(&bed.statement()), V3),
+        layer(&signs.attest(&bed.statement())),
+        layer(&signs.sign(bed.digest())),
+    ] {
+        bed.refuses(&evidence, FlawKind::Certificate, "");
+    }
+}
+
+#[test]
+fn a_certificate_for_another_usage_is_refused() {
+    let bed = Bed::new();
+    let signed = signs(&bed).certified_for(SERVER).attest(&bed.statement());
+    bed.refuses(&bundle(&signed, V3), FlawKind::Certificate, "trust corp: the certificate is not trusted");
+}
+
+#[test]
+fn a_certificate_that_had_expired_when_it_was_logged_is_refused() {
+    let bed = Bed::new();
+    let late = bed.authority.time() + SignedDuration::from_mins(11);
+    bed.refuses(
+        &bundle(&signs(&bed).logged_at(late).attest(&bed.statement()), V3),
+        FlawKind::Certificate,
+        "the certificate",
+    );
+}
+
+#[test]
+fn a_certificate_that_was_not_yet_valid_when_it_was_logged_is_refused() {
+    let bed = Bed::new();
+    let early = bed.authority.time() - SignedDuration::from_mins(1);
+    bed.refuses(
+        &bundle(&signs(&bed).logged_at(early).attest(&bed.statement()), V3),
+        FlawKind::Certificate,
+        "the certificate",
+    );
+}
+
+#[test]
+fn every_timestamp_must_lie_in_the_life_of_the_certificate() {
+    let bed = Bed::new();
+    let late = bed.authority.time() + SignedDuration::from_mins(11);
+    let mut signed = signed(&bed);
+    signed.timestamp = Some(bed.authority.timestamps.stamp(&signed.signature, late));
+    bed.refuses(&bundle(&signed, V3), FlawKind::Certificate, "the certificate");
+}
+
+#[test]
+fn a_certificate_without_timestamp_of_a_certificate_log_is_refused() {
+    let bed = Bed::new();
+    let signed = signs(&bed).without_sct().attest(&bed.statement());
+    bed.refuses(&bundle(&signed, V3), FlawKind::CertificateTimestamp, "SCT");
+}
+
+#[test]
+fn a_certificate_with_timestamp_of_a_foreign_certificate_log_is_refused() {
+    let bed = Bed::new();
+    let signed = signs(&bed).with_foreign_sct().attest(&bed.statement());
+    bed.refuses(&bundle(&signed, V3), FlawKind::CertificateTimestamp, "SCT");
+}
+
+#[test]
+fn a_signature_in_no_log_is_refused() {
+    let bed = Bed::new();
+    for signs in [signs(&bed).without_log(), signs(&bed).timestamped().without_log()] {
+        for evidence in [
+            bundle(&signs.attest(&bed.statement()), V3),
+            layer(&signs.attest(&bed.statement())),
+            layer(&signs.sign(bed.digest())),
+        ] {
+            bed.refuses(&evidence, FlawKind::Log, "no transparency log entry");
+        }
+    }
+}
+
+#[test]
+fn a_signature_in_a_foreign_log_is_refused() {
+    let bed = Bed::new();
+    let v1 = signs(&bed).with_foreign_log();
+    bed.refuses(&bundle(&v1.attest(&bed.statement()), V3), FlawKind::Log, "log");
+    bed.refuses(&layer(&v1.sign(bed.digest())), FlawKind::Log, "log");
+    let v2 = signs(&bed).in_rekor_v2().with_foreign_log();
+    bed.refuses(&bundle(&v2.attest(&bed.statement()), V3), FlawKind::Log, "checkpoint");
+}
+
+#[test]
+fn a_broken_promise_of_the_log_is_refused() {
+    let bed = Bed::new();
+    let broken = signed(&bed).with_broken_promise();
+    bed.refuses(&bundle(&broken, V3), FlawKind::Log, "inclusion promise");
+    bed.refuses(&layer(&broken), FlawKind::Log, "inclusion promise");
+}
+
+#[test]
+fn a_time_that_the_promise_does_not_cover_is_refused() {
+    let bed = Bed::new();
+    let moved = signed(&bed).with_entry(|entry| {
+        entry.integrated = entry.integrated.map(|time| time + SignedDuration::from_secs(1));
+    });
+    bed.refuses(&bundle(&moved, V3), FlawKind::Log, "inclusion promise");
+    bed.refuses(&layer(&moved), FlawKind::Log, "inclusion promise");
+}
+
+#[test]
+fn a_broken_inclusion_proof_is_refused() {
+    let bed = Bed::new();
+    bed.refuses(&bundle(&signed(&bed).with_broken_inclusion_proof(), V3), FlawKind::Log, "inclusion proof");
+}
+
+#[test]
+fn a_broken_checkpoint_is_refused() {
+    let bed = Bed::new();
+    bed.refuses(&bundle(&signed(&bed).with_broken_checkpoint(), V3), FlawKind::Log, "checkpoint");
+}
+
+#[test]
+fn a_bundle_since_v0_2_without_inclusion_proof_is_refused() {
+    let bed = Bed::new();
+    for version in [BundleVersion::V0_2, V3] {
+        let bare = signed(&bed).without_inclusion_proof();
+        bed.refuses(&bundle(&bare, version), FlawKind::Log, "inclusion proof");
+    }
+}
+
+#[test]
+fn the_entry_of_another_signature_is_refused() {
+    let bed = Bed::new();
+    let other = signs(&bed).attest(&bed.statement().also_about(Digest::of(b"another")));
+    let swapped = signed(&bed).with_entry_of(&other);
+    bed.refuses(&bundle(&swapped, V3), FlawKind::Log, "does not match");
+    bed.refuses(&layer(&swapped), FlawKind::Log, "does not match");
+    let other = signs(&bed).sign(Digest::of(b"another"));
+    bed.refuses(&layer(&signs(&bed).sign(bed.digest()).with_entry_of(&other)), FlawKind::Log, "something else");
+}
+
+#[test]
+fn the_entry_of_another_signer_is_refused() {
+    let bed = Bed::new();
+    let eve = bed.authority.keyless(&Identity::email("eve@example.com", "https://idp.example"));
+    let swapped = signed(&bed).with_entry_of(&eve.attest(&bed.statement()));
+    bed.refuses(&bundle(&swapped, V3), FlawKind::Log, "does not match");
+}
+
+#[test]
+fn a_signature_without_proven_time_is_refused() {
+    let bed = Bed::new();
+    let timeless = signed(&bed).without_promise();
+    bed.refuses(&bundle(&timeless, V3), FlawKind::Timestamp, "nothing proves when");
+    let timeless = signs(&bed).in_rekor_v2().without_timestamp().attest(&bed.statement());
+    bed.refuses(&bundle(&timeless, V3), FlawKind::Timestamp, "nothing proves when");
+}
+
+#[test]
+fn a_timestamp_of_a_foreign_authority_is_refused() {
+    let bed = Bed::new();
+    let signs = signs(&bed).in_rekor_v2().with_foreign_timestamp();
+    bed.refuses(&bundle(&signs.attest(&bed.statement()), V3), FlawKind::Timestamp, "timestamp");
+}
+
+#[test]
+fn the_timestamp_of_another_signature_is_refused() {
+    let bed = Bed::new();
+    let other = signs(&bed).in_rekor_v2().attest(&bed.statement().also_about(Digest::of(b"another")));
+    let swapped = signs(&bed).in_rekor_v2().attest(&bed.statement()).with_timestamp_of(&other);
+    bed.refuses(&bundle(&swapped, V3), FlawKind::Timestamp, "timestamp");
+}
+
+#[test]
+fn what_was_signed_after_now_proves_nothing() {
+    let bed = Bed::new();
+    let before = bed.authority.time() - SignedDuration::from_secs(1);
+    for evidence in [bundle(&signed(&bed), V3), layer(&signs(&bed).sign(bed.digest()))] {
+        let flaw = bed.check_at(&evidence, before).unwrap_err();
+        assert_eq!(flaw.kind, FlawKind::Timestamp);
+        assert!(flaw.text.contains("yet to come"), "{flaw:?}");
+    }
+}
+
+#[test]
+fn a_broken_signature_is_refused() {
+    let bed = Bed::new();
+    let broken = signed(&bed).with_broken_signature();
+    bed.refuses(&bundle(&broken, V3), FlawKind::Signature, "does not fit");
+    bed.refuses(&layer(&broken), FlawKind::Signature, "does not fit");
+    let broken = signs(&bed).sign(bed.digest()).with_broken_signature();
+    bed.refuses(&layer(&broken), FlawKind::Signature, "does not fit");
+}
+
+#[test]
+fn another_payload_under_the_same_signature_is_refused() {
+    let bed = Bed::new();
+    let other = bed.statement().also_about(Digest::of(b"another")).to_bytes();
+    bed.refuses(&bundle(&signed(&bed).with_payload(other.clone()), V3), FlawKind::Signature, "does not fit");
+    bed.refuses(&layer(&signed(&bed).with_payload(other)), FlawKind::Signature, "does not fit");
+}
+
+#[test]
+fn the_certificate_of_somebody_else_is_refused() {
+    let bed = Bed::new();
+    let eve = bed.authority.keyless(&Identity::email("eve@example.com", "https://idp.example"));
+    let swapped = signed(&bed).with_credential_of(&eve.attest(&bed.statement()));
+    bed.refuses(&bundle(&swapped, V3), FlawKind::Signature, "does not fit");
+}
+
+#[test]
+fn a_statement_about_another_digest_is_refused_and_says_which() {
+    let bed = Bed::new();
+    let another = Digest::of(b"another");
+    let swapped = signs(&bed).attest(&Statement::signature(another));
+    bed.refuses(&bundle(&swapped, V3), FlawKind::Subject, &format!("it is about {another}"));
+    bed.refuses(&layer(&swapped), FlawKind::Subject, &format!("it is about {another}"));
+}
+
+#[test]
+fn a_simple_signing_payload_for_another_digest_is_refused_and_says_which() {
+    let bed = Bed::new();
+    let another = Digest::of(b"another");
+    bed.refuses(&layer(&signs(&bed).sign(another)), FlawKind::Subject, &format!("it is about {another}"));
+}
+
+#[test]
+fn a_signature_of_another_manifest_is_refused() {
+    let bed = Bed::new();
+    let signed = signs(&bed).sign_bytes(b"{}".to_vec());
+    bed.refuses(&bundle(&signed, V3), FlawKind::Subject, "something else");
+}
+
+#[test]
+fn a_simple_signing_payload_in_a_bundle_is_no_signature_of_the_manifest() {
+    let bed = Bed::new();
+    bed.refuses(&bundle(&signs(&bed).sign(bed.digest()), V3), FlawKind::Subject, "something else");
+}
+
+#[test]
+fn one_of_several_subjects_is_enough() {
+    let bed = Bed::new();
+    let statement = Statement::signature(Digest::of(b"first")).also_about(bed.digest());
+    assert_eq!(bed.proves(&bundle(&signs(&bed).attest(&statement), V3)).subject(), bed.digest());
+}
+
+#[test]
+fn a_payload_that_is_not_declared_as_a_statement_is_refused() {
+    let bed = Bed::new();
+    let mut signed = signed(&bed);
+    if let crate::support::authority::signed::Payload::Envelope { payload_type, .. } = &mut signed.payload {
+        *payload_type = "text/plain".to_owned();
+    }
+    bed.refuses(&bundle(&signed, V3), FlawKind::Unsupported, "payload");
+}
+
+#[test]
+fn entries_of_npm_are_proved_and_bound() {
+    let bed = Bed::new();
+    let signs = signs(&bed).logged_as(EntryKind::IntotoV2);
+    assert_eq!(bed.proves(&bundle(&signs.attest(&bed.statement()), V3)).log(), LogProof::RekorV1);
+    let other = signs.attest(&bed.statement().also_about(Digest::of(b"another")));
+    let swapped = signs.attest(&bed.statement()).with_entry_of(&other);
+    bed.refuses(&bundle(&swapped, V3), FlawKind::Log, "does not match");
+}
+
+#[test]
+fn provenance_and_bills_of_materials_are_proved_as_such() {
+    let bed = Bed::new();
+    let built = Build::of("fystack/apex", "refs/tags/v1.2.3");
+    let provenance = Statement::provenance_v1(bed.digest(), &built, &built.workflow_uri());
+    let fact = bed.proves(&bundle(&signs(&bed).attest(&provenance), V3));
+    assert!(matches!(fact.claim(), Claim::Provenance(it) if it.builder_id == built.workflow_uri()));
+    let sbom = Statement::spdx_as_text(bed.digest(), &["pkg:npm/axios@1.14.1"]);
+    let fact = bed.proves(&layer(&signs(&bed).attest(&sbom)));
+    assert!(matches!(fact.claim(), Claim::Sbom(sbom) if !sbom.packages.is_empty()));
+    let other = Statement::new(bed.digest(), "https://example.com/review/v1", serde_json::json!({}));
+    let fact = bed.proves(&bundle(&signs(&bed).attest(&other), V3));
+    assert_eq!(fact.claim(), &Claim::Other { predicate_type: "https://example.com/review/v1".into() });
+}
+
+#[test]
+fn a_flaw_says_what_the_evidence_seemed_to_claim() {
+    let bed = Bed::new();
+    let built = Build::of("fystack/apex", "refs/tags/v1.2.3");
+    let provenance = Statement::provenance_v1(bed.digest(), &built, &built.workflow_uri());
+    let broken = signs(&bed).attest(&provenance).with_broken_signature();
+    let flaw = bed.check(&bundle(&broken, V3)).unwrap_err();
+    assert_eq!(flaw.predicate_type.as_deref(), Some("https://slsa.dev/provenance/v1"));
+}
+
+#[test]
+fn a_fact_reads_back_as_it_was_stored() {
+    let bed = Bed::new();
+    let fact = bed.proves(&bundle(&signed(&bed), V3));
+    let stored = serde_json::to_string(&fact).unwrap();
+    assert_eq!(serde_json::from_str::<Fact>(&stored).unwrap(), fact);
+}
