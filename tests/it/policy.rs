@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bonafide::config::{Config, Environment};
 use bonafide::oci::{Digest, Image, Reference, Repository, Tag};
 use bonafide::policy::{
     Decision, Known, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
@@ -606,6 +607,27 @@ fn unknown_keys_are_refused_and_an_exception_has_an_end() {
         "[revoked]\nkeys = []",
     ] {
         assert!(toml::from_str::<Settings>(settings).is_err(), "{settings}");
+    }
+}
+
+#[test]
+fn the_built_in_rule_for_the_seed_pipeline_admits_it_from_main_and_from_releases_only() {
+    for (reference, decision) in [
+        ("refs/heads/main", Decision::Admit),
+        ("refs/tags/v1.0.0", Decision::Admit),
+        ("refs/heads/evil", Decision::Refuse),
+        ("refs/heads/main/evil", Decision::Refuse),
+        ("refs/tags/v1/evil", Decision::Refuse),
+    ] {
+        let mut facts = all();
+        for signed in [0, 2] {
+            facts[signed]["signer"]["certificate"]["subject"] = json!(SIGNER.replace("refs/tags/v1.0.0", reference));
+        }
+        let tag = "v1.2.3".parse().unwrap();
+        let request = Request { repository: &repository(), tag: Some(&tag), digest: digest() };
+        let policy = Config::load(None, &Environment::default()).unwrap().policy;
+        let verdict = policy.judge(&request, Some(&proof(&facts)), Timestamp::UNIX_EPOCH);
+        assert_eq!((verdict.decision, verdict.rule.as_deref()), (decision, Some("fystack")), "{reference}");
     }
 }
 
