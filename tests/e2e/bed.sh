@@ -56,19 +56,18 @@ keys() {
         >"$work/log/keys" 2>&1
 }
 
-# Requests that went past Bonafide, so far: at the registry behind the public names, or at the upstream by another client.
+# What went past Bonafide, so far: every request behind the public names, and those of other programs at the upstream.
 went_around() {
-    grep -c '"[A-Z]* /v2/' "$work/log/around"
+    { cat "$work/log/around" && grep -v '"bonafide/' "$work/log/upstream"; } | grep '"[A-Z]* /v2/'
 }
 
 # stays_inside COMMAND..: as COMMAND, and nothing goes past Bonafide meanwhile.
 stays_inside() {
-    local before status after
-    before=$(went_around)
+    local status
+    went_around >"$work/before"
     "$@"
     status=$?
-    after=$(went_around)
-    [ "$before" = "$after" ] || { tail -n $((after - before)) "$work/log/around" && echo 'went past Bonafide' && return 1; }
+    went_around | diff "$work/before" - | grep '^>' && echo 'went past Bonafide' && return 1
     return "$status"
 }
 
