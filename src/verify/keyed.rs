@@ -79,6 +79,10 @@ fn timed(
     trust: &Trust,
     now: Timestamp,
 ) -> Result<Standing, Defect> {
+    if !signed.is_logged() && !signed.has_timestamps() {
+        let text = "it has neither log entry nor timestamp, and the key does not say without_log = \"allow\"";
+        return Err(Defect::new(FlawKind::Log, text));
+    }
     let knows_log = |domain: &&Domain| signed.logs().any(|log| domain.has_log(log));
     let (knowing, others): (Vec<_>, Vec<_>) = trust.domains().iter().partition(knows_log);
     let mut defects = Vec::new();
@@ -99,7 +103,7 @@ fn under(
     now: Timestamp,
 ) -> Result<Standing, Defect> {
     if !signed.is_logged() {
-        may_do_without_log(domain, key, signed)?;
+        may_do_without_log(domain, key)?;
     }
     if let Some(witness) = &signed.witness {
         return stand(key, &[witness.keyed(domain, signed, key)?], witness.log_proof(), now);
@@ -111,18 +115,15 @@ fn under(
     stand(key, verified.verified_timestamps(), log_proof(signed), now)
 }
 
-/// Whether a signed timestamp may stand in for a log entry, and is there.
-fn may_do_without_log(domain: &Domain, key: &Key, signed: &Signed<'_>) -> Result<(), Defect> {
-    let text = match (domain.transparency_log(), key.without_log()) {
+/// Whether a signed timestamp may stand in for a log entry.
+fn may_do_without_log(domain: &Domain, key: &Key) -> Result<(), Defect> {
+    match (domain.transparency_log(), key.without_log()) {
+        (Requirement::NotRequired, _) | (_, WithoutLog::Allow) => Ok(()),
         (Requirement::Required, WithoutLog::Refuse) => {
-            "it has no transparency log entry, and the key does not say without_log = \"allow\""
+            let text = "it has no log entry, one is required, and the key does not say without_log = \"allow\"";
+            Err(Defect::new(FlawKind::Log, text))
         }
-        (Requirement::NotRequired, _) | (_, WithoutLog::Allow) if !signed.has_timestamps() => {
-            "it has neither a transparency log entry nor a signed timestamp"
-        }
-        (Requirement::NotRequired, _) | (_, WithoutLog::Allow) => return Ok(()),
-    };
-    Err(Defect::new(FlawKind::Log, text))
+    }
 }
 
 /// A key proves what it signed within its window. Where no time of signing is proven, the present is held against the

@@ -50,6 +50,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sigstore_crypto", &["verify", "trust"]),
     ("sigstore_types", &["verify", "trust"]),
     ("sigstore_trust_root", &["verify", "trust"]),
+    ("webpki", &["verify", "trust"]),
+    ("x509_cert", &["verify", "trust"]),
     ("hyper", &["upstream", "listen", "front", "admin"]),
     ("http", &["upstream", "listen", "front", "admin"]),
     ("moka", &["facts", "content", "upstream"]),

@@ -149,6 +149,20 @@ fn a_timestamp_stands_in_for_the_log_where_none_is_required() {
 }
 
 #[test]
+fn a_timestamp_does_not_stand_in_for_the_log_where_one_is_required() {
+    let key = key();
+    let bed = Bed::new();
+    // The built-in domain for GitHub requires no log, and knows this timestamp authority no more than any other does.
+    let bed = bed.with_key("release", &key);
+    let stamped = signs(&bed, &key).timestamped().without_log().attest(&bed.statement());
+    let flaw = bed.check(&bundle(&stamped, V3)).unwrap_err();
+    assert!(matches!(flaw.kind, FlawKind::Log | FlawKind::Timestamp), "{flaw:?}");
+    let bed = Bed::new().with_key_as("release", &key, without_log);
+    let fact = bed.proves(&bundle(&stamped, V3));
+    assert_eq!((fact.log(), fact.signed_at()), (LogProof::TimestampOnly, Some(bed.authority.time())));
+}
+
+#[test]
 fn a_key_signature_in_a_foreign_log_is_refused() {
     let key = key();
     let bed = Bed::new().with_key("release", &key);
