@@ -10,8 +10,13 @@
 mod architecture;
 mod authority;
 mod config;
+mod content;
 mod corpus;
+mod counted;
+mod durability;
 mod evidence_corpus;
+mod facts;
+mod origin;
 mod policy;
 mod policy_corpus;
 mod seed;

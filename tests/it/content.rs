@@ -1,0 +1,491 @@
+//! Content: fetched once, hashed on its way, committed only when the digest holds.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bonafide::content::{
+    ByteSize, ContentError, ContentStore, Draft, FlightError, Length, Library, ReadAt, Reader, Settings, Stored,
+};
+use bonafide::oci::Digest;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
+use prometheus::Registry;
+use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
+
+use crate::counted::counted;
+use crate::origin::{Answer, FakeOrigin, Tap, body, cut};
+
+const MISMATCHES: &str = "bonafide_digest_mismatches_total";
+
+/// A library in a folder of its own.
+struct Shelf {
+    folder: TempDir,
+    library: Library,
+    tasks: TaskTracker,
+    registry: Registry,
+}
+
+impl Shelf {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (library, tasks, registry) = open(folder.path()).await;
+        Self { folder, library, tasks, registry }
+    }
+
+    /// The same folder after a restart.
+    async fn reopened(self) -> Self {
+        let (library, tasks, registry) = open(self.folder.path()).await;
+        Self { library, tasks, registry, ..self }
+    }
+
+    /// Waits until no fetch is under way.
+    async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+
+    async fn reader(&self, content: &[u8], origin: &Arc<FakeOrigin>) -> Reader {
+        let origin = Arc::clone(origin);
+        let length = Length::Exactly(content.len() as u64);
+        self.library.read_through(Digest::of(content), length, origin).await.unwrap()
+    }
+
+    async fn is_committed(&self, content: &[u8]) -> bool {
+        self.library.blob(Digest::of(content), u64::MAX).await.unwrap().is_some()
+    }
+
+    fn partial_files(&self) -> Vec<PathBuf> {
+        files(&self.folder.path().join("content/partial"))
+    }
+
+    fn committed_file(&self, digest: Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.folder.path().join("content/sha256").join(&hex[..2]).join(hex)
+    }
+}
+
+async fn open(folder: &Path) -> (Library, TaskTracker, Registry) {
+    let settings = Settings { path: folder.into(), max_size: ByteSize::new(1 << 30) };
+    let (tasks, registry) = (TaskTracker::new(), Registry::new());
+    let library = Library::open(&settings, tasks.clone(), &registry).await.unwrap();
+    (library, tasks, registry)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+/// Bytes that repeat nowhere near a chunk border.
+fn content(size: usize) -> Vec<u8> {
+    (0..size).map(|at| u8::try_from((at / 251 + at) % 256).unwrap()).collect()
+}
+
+fn stream(reader: Reader, size: usize) -> Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>> {
+    reader.stream(0..size as u64).boxed()
+}
+
+async fn read(reader: Reader, size: usize) -> io::Result<Vec<u8>> {
+    stream(reader, size).try_fold(Vec::new(), async |all, piece| Ok([all, piece.to_vec()].concat())).await
+}
+
+/// What arrives before the error, and the error.
+async fn read_until_error(reader: Reader, size: usize) -> (usize, io::Error) {
+    let mut stream = stream(reader, size);
+    let mut arrived = 0;
+    while let Some(piece) = stream.next().await {
+        match piece {
+            Ok(piece) => arrived += piece.len(),
+            Err(error) => {
+                assert!(stream.next().await.is_none(), "nothing follows an error");
+                return (arrived, error);
+            }
+        }
+    }
+    panic!("the stream ended without an error after {arrived} bytes");
+}
+
+async fn pour(tap: &Tap, piece: &[u8]) {
+    tap.send(Ok(Bytes::copy_from_slice(piece))).await.unwrap();
+}
+
+#[tokio::test]
+async fn sixty_four_readers_share_one_fetch() {
+    let (shelf, content) = (Shelf::new().await, content(1_000_000));
+    let (origin, tap) = FakeOrigin::tapped(Some(content.len() as u64));
+    let readers = join_all((0..64).map(|_| shelf.reader(&content, &origin))).await;
+    let reading = join_all(readers.into_iter().map(|reader| read(reader, content.len())));
+    let pouring = async {
+        for piece in content.chunks(30_000) {
+            pour(&tap, piece).await;
+        }
+        drop(tap);
+    };
+    let (all, ()) = tokio::join!(reading, pouring);
+    assert!(all.into_iter().all(|read| read.unwrap() == content));
+    assert_eq!(origin.fetches(), [0]);
+}
+
+#[tokio::test]
+async fn the_first_bytes_pass_before_the_last_have_arrived() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let (origin, tap) = FakeOrigin::tapped(None);
+    let mut stream = stream(shelf.reader(&content, &origin).await, 1000);
+    pour(&tap, &content[..100]).await;
+    assert_eq!(stream.next().await.unwrap().unwrap(), content[..99]);
+}
+
+#[tokio::test]
+async fn a_fetch_goes_on_when_the_client_that_started_it_leaves() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let (origin, tap) = FakeOrigin::tapped(None);
+    drop(shelf.reader(&content, &origin).await);
+    let follower = shelf.reader(&content, &origin).await;
+    pour(&tap, &content).await;
+    drop(tap);
+    assert_eq!(read(follower, 1000).await.unwrap(), content);
+    assert_eq!(origin.fetches(), [0]);
+}
+
+#[tokio::test]
+async fn the_last_byte_waits_until_the_digest_holds() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let (origin, tap) = FakeOrigin::tapped(Some(1000));
+    let mut stream = stream(shelf.reader(&content, &origin).await, 1000);
+    pour(&tap, &content).await;
+    assert_eq!(stream.next().await.unwrap().unwrap(), content[..999]);
+    assert!(stream.next().now_or_never().is_none(), "nothing is proven while the body is open");
+    drop(tap);
+    assert_eq!(stream.next().await.unwrap().unwrap(), content[999..]);
+    assert!(stream.next().await.is_none());
+}
+
+#[tokio::test]
+async fn a_range_of_what_still_arrives_is_read_and_its_last_byte_waits_too() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let (origin, tap) = FakeOrigin::tapped(Some(1000));
+    let mut range = shelf.reader(&content, &origin).await.stream(100..200).boxed();
+    pour(&tap, &content[..500]).await;
+    assert_eq!(range.next().await.unwrap().unwrap(), content[100..199]);
+    assert!(range.next().now_or_never().is_none());
+    pour(&tap, &content[500..]).await;
+    drop(tap);
+    assert_eq!(range.next().await.unwrap().unwrap(), content[199..200]);
+    assert!(range.next().await.is_none());
+}
+
+#[tokio::test]
+async fn wrong_bytes_end_every_stream_before_its_last_byte_and_leave_nothing() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let mut wrong = content.clone();
+    wrong[500] ^= 1;
+    let (origin, tap) = FakeOrigin::tapped(Some(1000));
+    let readers = join_all((0..8).map(|_| shelf.reader(&content, &origin))).await;
+    pour(&tap, &wrong).await;
+    drop(tap);
+    for (arrived, error) in join_all(readers.into_iter().map(|reader| read_until_error(reader, 1000))).await {
+        assert!(arrived < 1000);
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert!(error.to_string().contains(&Digest::of(&wrong).to_string()), "{error}");
+    }
+    shelf.settle().await;
+    assert!(!shelf.is_committed(&content).await && !shelf.is_committed(&wrong).await);
+    assert_eq!(shelf.partial_files(), Vec::<PathBuf>::new());
+    assert_eq!(counted(&shelf.registry, MISMATCHES, &[]), 1);
+}
+
+#[tokio::test]
+async fn after_wrong_bytes_the_next_reader_fetches_anew() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let origin = FakeOrigin::new([body(1000, &[&[7; 1000]]), body(1000, &[&content])]);
+    read_until_error(shelf.reader(&content, &origin).await, 1000).await;
+    assert_eq!(read(shelf.reader(&content, &origin).await, 1000).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn an_empty_body_in_place_of_content_is_found_out_before_anything_is_announced() {
+    let shelf = Shelf::new().await;
+    let origin = FakeOrigin::new([body(0, &[])]);
+    let mut reader = shelf.library.read_through(Digest::of(b"something"), 100, origin).await.unwrap();
+    assert_eq!(reader.size().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+}
+
+#[tokio::test]
+async fn content_of_no_bytes_is_served() {
+    let shelf = Shelf::new().await;
+    let mut reader = shelf.reader(b"", &FakeOrigin::whole(b"")).await;
+    assert_eq!(reader.size().await.unwrap(), 0);
+    assert_eq!(read(reader, 0).await.unwrap(), b"");
+    assert!(shelf.is_committed(b"").await);
+}
+
+#[tokio::test]
+async fn a_body_that_was_cut_is_resumed_where_it_ended() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let rest: &[u8] = &content[600..];
+    let origin = FakeOrigin::new([cut(1000, &content[..400]), body(1000, &[&content[400..600]]), body(1000, &[rest])]);
+    assert_eq!(read(shelf.reader(&content, &origin).await, 1000).await.unwrap(), content);
+    assert_eq!(origin.fetches(), [0, 400, 600]);
+}
+
+#[tokio::test]
+async fn an_origin_that_cuts_every_body_is_given_up() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let origin = FakeOrigin::new((0..100).map(|at| cut(1000, &content[at..=at])));
+    let (arrived, error) = read_until_error(shelf.reader(&content, &origin).await, 1000).await;
+    assert!(arrived < 9);
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    assert_eq!(origin.fetches().len(), 9);
+}
+
+#[tokio::test]
+async fn a_resumed_body_that_announces_another_length_is_refused() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let origin = FakeOrigin::new([cut(1000, &content[..400]), body(2000, &[&content[400..]])]);
+    let (_, error) = read_until_error(shelf.reader(&content, &origin).await, 1000).await;
+    assert!(error.to_string().contains("another length"), "{error}");
+}
+
+#[tokio::test]
+async fn an_endless_body_is_cut_at_the_limit() {
+    let shelf = Shelf::new().await;
+    let origin = FakeOrigin::new([Answer::Endless]);
+    let reader = shelf.library.read_through(Digest::of(b"x"), 1 << 20, origin).await.unwrap();
+    let (arrived, error) = read_until_error(reader, usize::MAX).await;
+    assert!(arrived <= 1 << 20);
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    shelf.settle().await;
+    assert_eq!(shelf.partial_files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_body_longer_than_announced_is_cut() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let origin = FakeOrigin::new([body(900, &[&content])]);
+    let reader = shelf.library.read_through(Digest::of(&content), 5000, origin).await.unwrap();
+    let (_, error) = read_until_error(reader, 1000).await;
+    assert!(error.to_string().contains("more than 900 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_body_announced_with_a_length_it_may_not_have_is_refused_before_its_first_byte() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    for length in [Length::AtMost(999), Length::Exactly(1001)] {
+        let origin = FakeOrigin::whole(&content);
+        let mut reader = shelf.library.read_through(Digest::of(&content), length, origin).await.unwrap();
+        assert_eq!(reader.size().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
+        assert_eq!(read_until_error(reader, 1000).await.0, 0);
+    }
+}
+
+#[tokio::test]
+async fn what_the_origin_says_reaches_every_reader() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("rate limited")]
+    struct Limited;
+
+    let (shelf, content) = (Shelf::new().await, content(10));
+    let origin = FakeOrigin::new([Answer::Error(io::Error::new(io::ErrorKind::NotFound, Limited))]);
+    let mut readers = join_all((0..2).map(|_| shelf.reader(&content, &origin))).await;
+    for reader in &mut readers {
+        let error = reader.size().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        let inner = error.get_ref().unwrap().downcast_ref::<FlightError>().unwrap();
+        assert!(inner.source().unwrap().is::<Limited>());
+    }
+    assert_eq!(origin.fetches(), [0]);
+}
+
+#[tokio::test]
+async fn a_fetch_that_breaks_down_fails_its_readers_and_not_the_next_fetch() {
+    let (shelf, content) = (Shelf::new().await, content(10));
+    let origin = FakeOrigin::new([Answer::Panic, body(10, &[&content])]);
+    let (_, error) = read_until_error(shelf.reader(&content, &origin).await, 10).await;
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+    shelf.settle().await;
+    assert_eq!(read(shelf.reader(&content, &origin).await, 10).await.unwrap(), content);
+}
+
+#[tokio::test]
+async fn only_so_many_fetches_run_at_once() {
+    let shelf = Shelf::new().await;
+    let mut taps = Vec::new();
+    for number in 0..512_u32 {
+        let (origin, tap) = FakeOrigin::tapped(None);
+        shelf.library.read_through(Digest::of(&number.to_be_bytes()), 10, origin).await.unwrap();
+        taps.push(tap);
+    }
+    let more = shelf.library.read_through(Digest::of(b"more"), 10, FakeOrigin::whole(b"more")).await;
+    assert!(matches!(more, Err(ContentError::Busy(512))));
+    drop(taps);
+    shelf.settle().await;
+    let more = shelf.library.read_through(Digest::of(b"more"), 10, FakeOrigin::whole(b"more")).await;
+    assert_eq!(read(more.unwrap(), 4).await.unwrap(), b"more");
+}
+
+#[tokio::test]
+async fn committed_content_is_read_in_ranges_without_its_origin() {
+    let (shelf, content) = (Shelf::new().await, content(600_000));
+    read(shelf.reader(&content, &FakeOrigin::whole(&content)).await, content.len()).await.unwrap();
+    let nowhere = FakeOrigin::new([]);
+    for range in [0..600_000, 0..1, 262_143..262_145, 599_999..600_000, 300_000..300_000] {
+        let reader = shelf.reader(&content, &nowhere).await;
+        let pieces: Vec<Bytes> = reader.stream(range.start as u64..range.end as u64).try_collect().await.unwrap();
+        assert_eq!(pieces.concat(), content[range]);
+    }
+    assert_eq!(nowhere.fetches(), [0_u64; 0]);
+    let beyond = pin!(shelf.reader(&content, &nowhere).await.stream(599_999..600_001));
+    assert_eq!(beyond.try_collect::<Vec<_>>().await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+}
+
+#[tokio::test]
+async fn committed_content_that_was_truncated_is_fetched_again() {
+    let content = content(1000);
+    for left in [0, 999] {
+        let shelf = Shelf::new().await;
+        read(shelf.reader(&content, &FakeOrigin::whole(&content)).await, 1000).await.unwrap();
+        let file = fs::File::options().write(true).open(shelf.committed_file(Digest::of(&content))).unwrap();
+        file.set_len(left).unwrap();
+        let again = shelf.reader(&content, &FakeOrigin::whole(&content)).await;
+        assert_eq!(read(again, 1000).await.unwrap(), content);
+        assert_eq!(counted(&shelf.registry, MISMATCHES, &[]), 1);
+    }
+}
+
+#[tokio::test]
+async fn whoever_lies_about_a_length_removes_nothing() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    read(shelf.reader(&content, &FakeOrigin::whole(&content)).await, 1000).await.unwrap();
+    let liar = shelf.library.blob(Digest::of(&content), Length::Exactly(5)).await;
+    assert!(matches!(liar, Err(ContentError::Length { size: 1000, .. })));
+    assert!(shelf.is_committed(&content).await);
+    assert_eq!(counted(&shelf.registry, MISMATCHES, &[]), 0);
+}
+
+#[tokio::test]
+async fn a_liar_s_fetch_does_not_fail_an_honest_one() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let (lying, tap) = FakeOrigin::tapped(None);
+    let liar = shelf.library.read_through(Digest::of(&content), Length::Exactly(5), lying).await.unwrap();
+    let honest = shelf.reader(&content, &FakeOrigin::whole(&content)).await;
+    assert_eq!(read(honest, 1000).await.unwrap(), content);
+    pour(&tap, &content).await;
+    assert_eq!(read_until_error(liar, 5).await.1.kind(), io::ErrorKind::InvalidData);
+}
+
+#[tokio::test]
+async fn a_manifest_is_kept_over_a_restart() {
+    let shelf = Shelf::new().await;
+    let manifest = Bytes::from_static(b"{}");
+    let digest = Digest::of(&manifest);
+    assert_eq!(shelf.library.manifest(digest).await.unwrap(), None);
+    shelf.library.keep_manifest(digest, manifest.clone()).await.unwrap();
+    let shelf = shelf.reopened().await;
+    assert_eq!(shelf.library.manifest(digest).await.unwrap(), Some(manifest));
+}
+
+#[tokio::test]
+async fn a_kept_manifest_is_read_from_memory() {
+    let shelf = Shelf::new().await;
+    let manifest = Bytes::from_static(b"{}");
+    let digest = Digest::of(&manifest);
+    shelf.library.keep_manifest(digest, manifest.clone()).await.unwrap();
+    fs::remove_file(shelf.committed_file(digest)).unwrap();
+    assert_eq!(shelf.library.manifest(digest).await.unwrap(), Some(manifest));
+    let labels = [("cache", "manifest"), ("outcome", "hit")];
+    assert_eq!(counted(&shelf.registry, "bonafide_cache_lookups_total", &labels), 1);
+}
+
+#[tokio::test]
+async fn a_manifest_that_was_damaged_on_disk_is_removed_counted_and_absent() {
+    let shelf = Shelf::new().await;
+    let digest = Digest::of(b"{}");
+    shelf.library.keep_manifest(digest, Bytes::from_static(b"{}")).await.unwrap();
+    let file = shelf.committed_file(digest);
+    fs::write(&file, b"[]").unwrap();
+    let shelf = shelf.reopened().await;
+    assert_eq!(shelf.library.manifest(digest).await.unwrap(), None);
+    assert!(!file.exists());
+    assert_eq!(counted(&shelf.registry, MISMATCHES, &[]), 1);
+}
+
+#[tokio::test]
+async fn a_manifest_under_a_foreign_digest_or_beyond_the_bound_is_not_kept() {
+    let shelf = Shelf::new().await;
+    let digest = Digest::of(b"{}");
+    let foreign = shelf.library.keep_manifest(digest, Bytes::from_static(b"[]")).await;
+    assert!(matches!(foreign, Err(ContentError::Mismatch { .. })));
+    assert_eq!(shelf.library.manifest(digest).await.unwrap(), None);
+    let large = Bytes::from(vec![b' '; 4 * 1024 * 1024 + 1]);
+    let large = shelf.library.keep_manifest(Digest::of(&large), large).await;
+    assert!(matches!(large, Err(ContentError::Length { .. })));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_used_is_named_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("content"), b"a file").unwrap();
+    let settings = Settings { path: folder.path().into(), max_size: ByteSize::new(1) };
+    let error = Library::open(&settings, TaskTracker::new(), &Registry::new()).await.unwrap_err();
+    assert!(matches!(&error, ContentError::Folder { .. }));
+    assert!(error.to_string().contains("content") && error.to_string().contains("storage.path"), "{error}");
+}
+
+/// A store whose disk is full.
+#[derive(Debug)]
+struct Full;
+
+#[async_trait]
+impl ContentStore for Full {
+    async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
+        Ok(None)
+    }
+
+    async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(Self))
+    }
+
+    async fn remove(&self, _: Digest) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Draft for Full {
+    async fn append(&mut self, _: Vec<Bytes>) -> io::Result<()> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn bytes(&self) -> Arc<dyn ReadAt> {
+        Arc::new(Self)
+    }
+
+    async fn commit(self: Box<Self>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ReadAt for Full {
+    async fn read_at(&self, _: u64, _: usize) -> io::Result<Bytes> {
+        Err(io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_a_clear_error_and_manifests_are_served_from_memory() {
+    let library = Library::new(Arc::new(Full), TaskTracker::new(), &Registry::new()).unwrap();
+    let reader = library.read_through(Digest::of(b"x"), 1, FakeOrigin::whole(b"x")).await.unwrap();
+    assert_eq!(read_until_error(reader, 1).await.1.kind(), io::ErrorKind::StorageFull);
+    let manifest = Bytes::from_static(b"{}");
+    let kept = library.keep_manifest(Digest::of(&manifest), manifest.clone()).await;
+    assert!(matches!(kept, Err(ContentError::Store { .. })));
+    assert_eq!(library.manifest(Digest::of(&manifest)).await.unwrap(), Some(manifest));
+}
