@@ -132,3 +132,32 @@ fn unproven(written: u64, end: u64) -> u64 {
 fn abandoned(_: watch::error::RecvError) -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionAborted, "the fetch was abandoned")
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::content::error::FlightError;
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    #[async_trait]
+    impl ReadAt for Nothing {
+        async fn read_at(&self, _: u64, _: usize) -> io::Result<Bytes> {
+            Ok(Bytes::new())
+        }
+    }
+
+    #[test]
+    fn an_empty_content_is_announced_only_once_it_is_proven() {
+        let bytes = Arc::new(Nothing);
+        let (progress, receiver) = watch::channel(Progress::Growing { bytes, total: Some(0), written: 0 });
+        let mut reader = Reader::arriving(receiver);
+        assert!(reader.size().now_or_never().is_none());
+        progress.send_replace(Progress::Failed(FlightError::new(io::ErrorKind::InvalidData.into())));
+        assert!(reader.size().now_or_never().unwrap().is_err());
+    }
+}

@@ -17,6 +17,7 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, Stream, StreamExt, TryStreamExt};
 use prometheus::Registry;
 use tempfile::TempDir;
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
 use crate::counted::counted;
@@ -292,8 +293,10 @@ async fn what_the_origin_says_reaches_every_reader() {
     struct Limited;
 
     let (shelf, content) = (Shelf::new().await, content(10));
-    let origin = FakeOrigin::new([Answer::Error(io::Error::new(io::ErrorKind::NotFound, Limited))]);
+    let (refuse, refused) = oneshot::channel();
+    let origin = FakeOrigin::new([Answer::Refused(refused)]);
     let mut readers = join_all((0..2).map(|_| shelf.reader(&content, &origin))).await;
+    refuse.send(io::Error::new(io::ErrorKind::NotFound, Limited)).unwrap();
     for reader in &mut readers {
         let error = reader.size().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bonafide::content::{Origin, OriginBody};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// Where the test puts in the pieces of a body, in its own time.
 pub(crate) type Tap = mpsc::Sender<io::Result<Bytes>>;
@@ -27,6 +27,8 @@ pub(crate) enum Answer {
     Tapped(Option<u64>, mpsc::Receiver<io::Result<Bytes>>),
     /// Zeros without end.
     Endless,
+    /// No body, once the test says so.
+    Refused(oneshot::Receiver<io::Error>),
     /// No body.
     Error(io::Error),
     /// A bug.
@@ -77,6 +79,7 @@ impl Origin for FakeOrigin {
                 (total, stream::unfold(pieces, async |mut pieces| Some((pieces.recv().await?, pieces))).boxed())
             }
             Answer::Endless => (None, stream::repeat_with(|| Ok(Bytes::from_static(&[0; 4096]))).boxed()),
+            Answer::Refused(error) => return Err(error.await.unwrap()),
             Answer::Error(error) => return Err(error),
             Answer::Panic => panic!("the origin has a bug"),
         };
