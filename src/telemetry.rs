@@ -6,8 +6,23 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-/// What is logged where nobody says otherwise: each decision, and what goes wrong.
-const STANDARD: &str = "info,hyper=warn,hyper_util=warn,h2=warn,rustls=warn,sqlx=warn";
+/// How much is logged where nobody says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verbosity {
+    /// What goes wrong, and each decision: for a server.
+    Decisions,
+    /// What goes wrong: for a command that prints its result.
+    Problems,
+}
+
+impl Verbosity {
+    const fn filter(self) -> &'static str {
+        match self {
+            Self::Decisions => "warn,bonafide=info",
+            Self::Problems => "error",
+        }
+    }
+}
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
@@ -27,13 +42,14 @@ pub enum TelemetryError {
 
 /// Starts the log, for the whole process: JSON, one object a line, unless standard error is a terminal.
 ///
-/// `filter` is what `RUST_LOG` would be, such as `debug` or `bonafide::gate=debug`; without it, `RUST_LOG` counts.
+/// `filter` is what `RUST_LOG` would be, such as `debug` or `bonafide::gate=debug`; without it, `RUST_LOG` counts, and without that
+/// `verbosity`.
 ///
 /// # Errors
 /// [`TelemetryError`] if the filter is misspelt, or if the process has a log already.
-pub fn start(filter: Option<&str>) -> Result<(), TelemetryError> {
+pub fn start(filter: Option<&str>, verbosity: Verbosity) -> Result<(), TelemetryError> {
     let environment = std::env::var(EnvFilter::DEFAULT_ENV).ok();
-    let filter = filter.or(environment.as_deref()).filter(|filter| !filter.is_empty()).unwrap_or(STANDARD);
+    let filter = filter.or(environment.as_deref()).filter(|filter| !filter.is_empty()).unwrap_or(verbosity.filter());
     let parsed =
         EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);

@@ -15,6 +15,8 @@ pub const TAGS_PER_PAGE: u32 = 1000;
 #[derive(Debug, Clone)]
 pub struct Upstreams {
     names: Vec<UpstreamName>,
+    /// Other names, and what each stands for.
+    aliases: Vec<(UpstreamName, UpstreamName)>,
     default: Option<UpstreamName>,
 }
 
@@ -57,7 +59,7 @@ pub enum Route {
 pub struct Asked {
     /// What it asks for.
     pub route: Route,
-    /// The upstream, if it was named by `?ns=`: the answer must repeat it.
+    /// What `?ns=` says, if it is there: the answer must repeat it.
     pub namespace: Option<UpstreamName>,
     /// Whether the body is wanted as well.
     pub method: Reading,
@@ -138,8 +140,9 @@ pub fn route(method: &Method, uri: &Uri, upstreams: &Upstreams) -> Result<Asked,
     }
     let query = Query::new(uri.query().unwrap_or_default());
     let (name, kind) = split(path.strip_prefix('/').ok_or(Misroute::Path)?).ok_or(Misroute::Path)?;
-    let namespace = upstreams.namespace(query)?;
-    let repository = upstreams.repository(name, namespace.as_ref())?;
+    let namespace = query.one("ns")?.map(|text| upstreams.namespace(&text)).transpose()?;
+    let (namespace, upstream) = namespace.unzip();
+    let repository = upstreams.repository(name, upstream)?;
     Ok(Asked { route: kind.route(repository, query)?, namespace, method })
 }
 
@@ -178,16 +181,20 @@ impl Kind<'_> {
 impl Upstreams {
     /// The upstreams `names`, of which `default` serves requests that name none.
     pub const fn new(names: Vec<UpstreamName>, default: Option<UpstreamName>) -> Self {
-        Self { names, default }
+        Self { names, aliases: Vec::new(), default }
     }
 
-    /// The upstream that `?ns=` names: a key among the configured ones, never a host to dial.
-    fn namespace(&self, query: Query<'_>) -> Result<Option<UpstreamName>, Misroute> {
-        let Some(text) = query.one("ns")? else { return Ok(None) };
-        match self.named(&text) {
-            Some(name) => Ok(Some(name.clone())),
-            None => Err(self.unknown(&text)),
-        }
+    /// The same, where clients may also say `alias` for `name`.
+    #[must_use]
+    pub fn with_alias(mut self, alias: UpstreamName, name: UpstreamName) -> Self {
+        self.aliases.push((alias, name));
+        self
+    }
+
+    /// The upstream that `?ns=` names, as said and as configured: a key among the configured ones, never a host to dial.
+    fn namespace(&self, text: &str) -> Result<(UpstreamName, &UpstreamName), Misroute> {
+        let named = self.named(text).ok_or_else(|| self.unknown(text))?;
+        Ok((text.parse()?, named))
     }
 
     /// The repository `name` of the path: of `namespace`, else of the upstream that is its first component, else of
@@ -214,7 +221,8 @@ impl Upstreams {
     }
 
     fn named(&self, text: &str) -> Option<&UpstreamName> {
-        self.names.iter().find(|name| name.as_str() == text)
+        let alias = || self.aliases.iter().find(|(alias, _)| alias.as_str() == text).map(|(_, name)| name);
+        self.names.iter().find(|name| name.as_str() == text).or_else(alias)
     }
 
     /// The error that names `asked` only where it could be a name: what is hostile is not repeated.

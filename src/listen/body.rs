@@ -22,7 +22,11 @@ pub struct Body {
     /// Bytes left of the current turn of writing.
     quantum: usize,
     turn: Option<Turn>,
+    count: Option<Count>,
 }
+
+/// Told how many bytes were handed over.
+type Count = Box<dyn Fn(u64) + Send>;
 
 enum Source {
     Empty,
@@ -48,7 +52,14 @@ impl Body {
     }
 
     const fn new(source: Source) -> Self {
-        Self { source, quantum: QUANTUM_BYTES, turn: None }
+        Self { source, quantum: QUANTUM_BYTES, turn: None, count: None }
+    }
+
+    /// The same, telling `count` of each piece how many bytes it has.
+    #[must_use]
+    pub fn counting(mut self, count: impl Fn(u64) + Send + 'static) -> Self {
+        self.count = Some(Box::new(count));
+        self
     }
 
     /// The same, reporting its progress to `turn`.
@@ -75,6 +86,13 @@ impl Body {
             self.source = Source::Empty;
         }
         Poll::Ready(next)
+    }
+
+    fn handed_over(&mut self, length: usize) {
+        self.quantum = self.quantum.saturating_sub(length);
+        if let Some(count) = &self.count {
+            count(length as u64);
+        }
     }
 
     /// Whether it is the turn of others; takes `length` bytes of the quantum otherwise.
@@ -112,7 +130,7 @@ impl http_body::Body for Body {
             turn.theirs();
         }
         if let Some(Ok(bytes)) = &next {
-            this.quantum = this.quantum.saturating_sub(bytes.len());
+            this.handed_over(bytes.len());
         }
         Poll::Ready(next.map(|result| result.map(Frame::data)))
     }

@@ -24,6 +24,16 @@ pub struct TlsSettings {
     pub client_ca: Option<PathBuf>,
 }
 
+impl TlsSettings {
+    /// Whether these files can be used.
+    ///
+    /// # Errors
+    /// [`TlsError`] if not.
+    pub fn check(&self) -> Result<(), TlsError> {
+        acceptor(self).map(drop)
+    }
+}
+
 /// Why TLS cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {

@@ -16,6 +16,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
@@ -122,37 +123,63 @@ impl Server {
     }
 }
 
-fn file(name: &str) -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "tests/it/fixtures/tls", name].iter().collect()
-}
+/// An authority, with certificates for a server and a client, in files that last as long as it does.
+struct Certificates(tempfile::TempDir);
 
-fn tls(client_ca: Option<&str>) -> TlsSettings {
-    TlsSettings { cert: file("server.crt"), key: file("server.key"), client_ca: client_ca.map(file) }
+impl Certificates {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut authority = CertificateParams::new(Vec::new()).unwrap();
+        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let write = |name: &str, pem: String| std::fs::write(folder.path().join(name), pem).unwrap();
+        write("ca.pem", authority.self_signed(&key).unwrap().pem());
+        let issuer = Issuer::new(authority, key);
+        for (name, usage) in
+            [("server", ExtendedKeyUsagePurpose::ServerAuth), ("client", ExtendedKeyUsagePurpose::ClientAuth)]
+        {
+            let key = KeyPair::generate().unwrap();
+            let mut certificate = CertificateParams::new(vec!["localhost".into()]).unwrap();
+            certificate.extended_key_usages = vec![usage];
+            write(&format!("{name}.crt"), certificate.signed_by(&key, &issuer).unwrap().pem());
+            write(&format!("{name}.key"), key.serialize_pem());
+        }
+        Self(folder)
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn settings(&self, client_ca: Option<&str>) -> TlsSettings {
+        let client_ca = client_ca.map(|name| self.file(name));
+        TlsSettings { cert: self.file("server.crt"), key: self.file("server.key"), client_ca }
+    }
+
+    async fn connect(&self, address: SocketAddr, protocol: &[u8], shows: Shows) -> io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.file("ca.pem")).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_root_certificates(roots);
+        let mut config = match shows {
+            Shows::Nothing => builder.with_no_client_auth(),
+            Shows::Certificate => {
+                let chain = vec![CertificateDer::from_pem_file(self.file("client.crt")).unwrap()];
+                let key = PrivateKeyDer::from_pem_file(self.file("client.key")).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let name = ServerName::try_from("localhost").unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
+    }
 }
 
 /// What a client shows in the handshake.
 enum Shows {
     Nothing,
     Certificate,
-}
-
-async fn connect_tls(address: SocketAddr, protocol: &[u8], shows: Shows) -> io::Result<TlsStream<TcpStream>> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(file("ca.pem")).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let builder = builder.with_root_certificates(roots);
-    let mut config = match shows {
-        Shows::Nothing => builder.with_no_client_auth(),
-        Shows::Certificate => {
-            let chain = vec![CertificateDer::from_pem_file(file("client.crt")).unwrap()];
-            let key = PrivateKeyDer::from_pem_file(file("client.key")).unwrap();
-            builder.with_client_auth_cert(chain, key).unwrap()
-        }
-    };
-    config.alpn_protocols = vec![protocol.to_vec()];
-    let name = ServerName::try_from("localhost").unwrap();
-    TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
 }
 
 /// One request over HTTP/1.1 on `stream`.
@@ -208,33 +235,40 @@ async fn plain_connections_speak_http_1_and_http_2() {
 
 #[tokio::test]
 async fn tls_connections_speak_what_the_handshake_agreed_on() {
-    let server = Server::start(Limits::STANDARD, Some(&tls(None))).await;
-    let stream = connect_tls(server.address, b"h2", Shows::Nothing).await.unwrap();
+    let certificates = Certificates::new();
+    let server = Server::start(Limits::STANDARD, Some(&certificates.settings(None))).await;
+    let stream = certificates.connect(server.address, b"h2", Shows::Nothing).await.unwrap();
     assert_eq!(get_h2(stream, "/a").await.unwrap().version(), Version::HTTP_2);
-    let stream = connect_tls(server.address, b"http/1.1", Shows::Nothing).await.unwrap();
+    let stream = certificates.connect(server.address, b"http/1.1", Shows::Nothing).await.unwrap();
     assert_eq!(get_h1(stream, "/a").await.unwrap().version(), Version::HTTP_11);
 }
 
 #[tokio::test]
 async fn a_client_without_a_certificate_is_turned_away_where_one_is_demanded() {
-    let server = Server::start(Limits::STANDARD, Some(&tls(Some("ca.pem")))).await;
-    let stream = connect_tls(server.address, b"http/1.1", Shows::Certificate).await.unwrap();
+    let certificates = Certificates::new();
+    let server = Server::start(Limits::STANDARD, Some(&certificates.settings(Some("ca.pem")))).await;
+    let stream = certificates.connect(server.address, b"http/1.1", Shows::Certificate).await.unwrap();
     assert_eq!(text(get_h1(stream, "/a").await).await, "/a HTTP/1.1");
     // In TLS 1.3 the client is done before the server has looked: the refusal shows at the first request.
-    if let Ok(stream) = connect_tls(server.address, b"http/1.1", Shows::Nothing).await {
+    if let Ok(stream) = certificates.connect(server.address, b"http/1.1", Shows::Nothing).await {
         assert!(get_h1(stream, "/a").await.is_err());
     }
 }
 
 #[tokio::test]
 async fn unusable_tls_files_are_errors() {
-    let mut swapped = tls(None);
-    std::mem::swap(&mut swapped.cert, &mut swapped.key);
-    let mut missing = tls(None);
-    missing.key = file("missing.key");
-    let mut mismatched = tls(None);
-    mismatched.key = file("client.key");
-    for settings in [swapped, missing, mismatched, tls(Some("server.key"))] {
+    let certificates = Certificates::new();
+    let good = certificates.settings(None);
+    good.check().unwrap();
+    let (cert, key) = (good.key.clone(), good.cert.clone());
+    let missing = certificates.file("missing.key");
+    let mismatched = certificates.file("client.key");
+    for settings in [
+        TlsSettings { cert, key, client_ca: None },
+        TlsSettings { key: missing, ..good.clone() },
+        TlsSettings { key: mismatched, ..good },
+        certificates.settings(Some("server.key")),
+    ] {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), Some(&settings), Limits::STANDARD).await;
         assert!(matches!(listener, Err(ListenError::Tls(_))), "{settings:?}");
     }
@@ -263,7 +297,8 @@ async fn a_client_that_says_nothing_is_cut() {
 
 #[tokio::test]
 async fn a_handshake_that_does_not_end_is_cut() {
-    let server = Server::start(Limits { handshake: SOON, ..Limits::STANDARD }, Some(&tls(None))).await;
+    let limits = Limits { handshake: SOON, ..Limits::STANDARD };
+    let server = Server::start(limits, Some(&Certificates::new().settings(None))).await;
     assert_eq!(raw(server.connect().await, b"\x16\x03\x01").await, "");
 }
 

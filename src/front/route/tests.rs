@@ -7,7 +7,8 @@ const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b
 
 fn upstreams() -> Upstreams {
     let names = ["docker.io", "ghcr.io", "localhost:5000"].map(|name| name.parse().unwrap());
-    Upstreams::new(names.to_vec(), "docker.io".parse().ok())
+    let upstreams = Upstreams::new(names.to_vec(), "docker.io".parse().ok());
+    upstreams.with_alias("index.docker.io".parse().unwrap(), "docker.io".parse().unwrap())
 }
 
 fn get(uri: &str) -> Result<Asked, Misroute> {
@@ -60,6 +61,16 @@ fn the_namespace_beats_the_path_and_is_remembered() {
     assert_eq!(image.repository, repository("ghcr.io/docker.io/a"));
     assert_eq!(asked.namespace, "ghcr.io".parse().ok());
     assert_eq!(get("/v2/ghcr.io/a/manifests/x").unwrap().namespace, None);
+}
+
+#[test]
+fn an_alias_is_another_name_of_the_same_upstream() {
+    for uri in ["/v2/nginx/manifests/x?ns=index.docker.io", "/v2/index.docker.io/nginx/manifests/x"] {
+        assert_eq!(manifest(uri), "docker.io/library/nginx:x", "{uri}");
+    }
+    let asked = get("/v2/docker.io/nginx/manifests/x?ns=index.docker.io").unwrap();
+    assert_eq!(asked.namespace, "index.docker.io".parse().ok());
+    assert_eq!(manifest("/v2/docker.io/nginx/manifests/x?ns=index.docker.io"), "docker.io/library/nginx:x");
 }
 
 #[test]
