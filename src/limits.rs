@@ -29,6 +29,11 @@ pub const CERTIFICATES: usize = 16;
 pub const SUBJECTS: usize = 1024;
 /// Most digests of one subject.
 pub const DIGESTS_PER_SUBJECT: usize = 32;
+/// Most objects in a bundle or a statement. Bills of materials have one in 80 to 190 bytes, and each costs about 650
+/// bytes of memory while a signature is checked.
+pub const JSON_OBJECTS: usize = 600_000;
+/// Most values in a bundle or a statement. Bills of materials have one in 23 bytes and more.
+pub const JSON_VALUES: usize = 3_000_000;
 /// Most packages read out of one SBOM.
 pub const PACKAGES: usize = 200_000;
 /// Most children of an index, and most layers of an image.

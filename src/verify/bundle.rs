@@ -6,8 +6,8 @@ use sigstore_types::{Bundle, MediaType, VerificationMaterialContent};
 
 use crate::evidence::read_strictly;
 use crate::limits;
-use crate::verify::FlawKind;
 use crate::verify::defect::Defect;
+use crate::verify::{FlawKind, budget};
 
 /// The entries of Rekor that the verifier knows.
 const ENTRIES: [(&str, &str); 4] =
@@ -19,6 +19,7 @@ const ENTRIES: [(&str, &str); 4] =
 /// A [`Defect`] if it is not strict JSON, beyond the limits, of another version or entry kind than is known, or gives
 /// two fields of which the format allows one.
 pub(in crate::verify) fn read(json: &[u8]) -> Result<Bundle, Defect> {
+    budget::check(json)?;
     read_strictly::<Outline>(json)?.check()?;
     let bundle = serde_json::from_slice(json)
         .map_err(|error| Defect::new(FlawKind::Malformed, format!("not a Sigstore bundle: {error}")))?;

@@ -17,7 +17,7 @@ use crate::oci::Digest;
 use crate::verify::bundle::EnvelopeOutline;
 use crate::verify::defect::Defect;
 use crate::verify::witness::Witness;
-use crate::verify::{FlawKind, intoto};
+use crate::verify::{FlawKind, budget, intoto};
 
 /// A layer, rewritten.
 #[derive(Debug)]
@@ -52,6 +52,7 @@ pub(in crate::verify) fn signature(
 /// Its timestamp is one of the layer as a whole, not of the signature in it; beside a log entry, which has a time of
 /// its own, it adds nothing and is not looked at.
 pub(in crate::verify) fn attestation(layer: &[u8], material: &CosignMaterial) -> Result<Rewritten, Defect> {
+    budget::check(layer)?;
     read_strictly::<EnvelopeOutline>(layer)?.check()?;
     let envelope: DsseEnvelope = serde_json::from_slice(layer)
         .map_err(|error| malformed(format!("the layer is not a DSSE envelope: {error}")))?;

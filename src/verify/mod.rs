@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes, trust and the time go in, values come out. Depends on no policy.
 
+mod budget;
 mod bundle;
 mod certificate;
 mod chain;

@@ -12,7 +12,7 @@ use crate::oci::Digest;
 use crate::verify::defect::Defect;
 use crate::verify::layer::Rewritten;
 use crate::verify::witness::Witness;
-use crate::verify::{Subject, bundle, layer};
+use crate::verify::{Subject, budget, bundle, layer};
 
 /// A signature, what it covers, and what speaks for it. Read, not proved.
 #[derive(Debug)]
@@ -57,6 +57,9 @@ impl<'a> Signed<'a> {
             Content::Attestation { envelope, material } => layer::attestation(envelope, material)?,
             Content::Signature { payload, signature, material } => layer::signature(payload, signature, material)?,
         };
+        if let SignatureContent::DsseEnvelope(envelope) = &bundle.content {
+            budget::check(envelope.payload.as_bytes())?;
+        }
         let message = match (&bundle.content, &evidence.content) {
             (SignatureContent::DsseEnvelope(_), _) => Message::Statement { about: subject.digest },
             (_, Content::Signature { payload, .. }) => Message::SimpleSigning(payload),
