@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use bonafide::content::{
@@ -491,4 +492,34 @@ async fn a_full_disk_is_a_clear_error_and_manifests_are_served_from_memory() {
     let kept = library.keep_manifest(Digest::of(&manifest), manifest.clone()).await;
     assert!(matches!(kept, Err(ContentError::Store { .. })));
     assert_eq!(library.manifest(Digest::of(&manifest)).await.unwrap(), Some(manifest));
+}
+
+/// A store in which the content is committed just after it was looked for the first time.
+#[derive(Debug, Default)]
+struct Late(AtomicBool);
+
+#[async_trait]
+impl ContentStore for Late {
+    async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
+        let is_there = self.0.swap(true, Ordering::SeqCst);
+        Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Full) }))
+    }
+
+    async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
+        Ok(Box::new(Full))
+    }
+
+    async fn remove(&self, _: Digest) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_was_committed_while_it_was_looked_for_is_not_fetched_again() {
+    let library = Library::new(Arc::new(Late::default()), TaskTracker::new(), &Registry::new()).unwrap();
+    let origin = FakeOrigin::whole(b"x");
+    let shared = Arc::clone(&origin);
+    let mut reader = library.read_through(Digest::of(b"x"), Length::Exactly(1), shared).await.unwrap();
+    assert_eq!(reader.size().await.unwrap(), 1);
+    assert_eq!(origin.fetches(), [0_u64; 0]);
 }
