@@ -1,7 +1,29 @@
 //! The registries that images come from: the port, and its HTTP client.
+//!
+//! A question of the port (`remote`, `download`) is asked with `patience`, as an `exchange` (redirects, `login`) of single
+//! requests (`transport`, `connector`). Nothing an upstream says is believed about content: whoever keeps bytes hashes
+//! them.
 
+mod address;
+mod challenge;
+mod connector;
+mod credentials;
+mod download;
+mod exchange;
+mod login;
+mod metrics;
+mod patience;
 mod port;
+mod remote;
 mod settings;
+mod transport;
+mod trouble;
+mod upstreams;
 
+pub use address::AddressError;
+pub use connector::Proxy;
+pub use credentials::CredentialsError;
+pub use patience::{Pause, RealPause};
 pub use port::{BlobStream, RemoteManifest, TagPage, Unavailable, UnavailableKind, Upstream};
 pub use settings::{AuthSettings, Settings};
+pub use upstreams::{Surroundings, UpstreamError, Upstreams};

@@ -103,12 +103,15 @@ impl Settings {
 
     /// The files that it names, for whoever knows what they are relative to.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
-        let auth = match &mut self.auth {
-            Some(AuthSettings::Password { password_file: path, .. })
-            | Some(AuthSettings::DockerConfig { docker_config: path }) => Some(path),
-            None => None,
-        };
-        self.ca.iter_mut().chain(auth).collect()
+        self.ca.iter_mut().chain(self.auth.iter_mut().map(AuthSettings::path_mut)).collect()
+    }
+}
+
+impl AuthSettings {
+    const fn path_mut(&mut self) -> &mut PathBuf {
+        match self {
+            Self::Password { password_file: path, .. } | Self::DockerConfig { docker_config: path } => path,
+        }
     }
 }
 

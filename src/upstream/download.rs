@@ -1,0 +1,142 @@
+//! The body of a blob, taken up again where it was cut.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes};
+use futures_util::{Stream, StreamExt as _, stream};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
+use http::{HeaderMap, StatusCode};
+
+use crate::upstream::exchange::{Answer, Call, Exchange};
+use crate::upstream::patience::Patience;
+use crate::upstream::transport::text_of;
+use crate::upstream::trouble::{Retry, Trouble};
+use crate::upstream::{BlobStream, UnavailableKind};
+
+/// How often one body is taken up again: enough for a bad line, too few to feed on an upstream that cuts each time.
+const RESUMES: u32 = 5;
+
+type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
+
+/// A blob on its way.
+pub(super) struct Download {
+    exchange: Arc<Exchange>,
+    patience: Patience,
+    call: Call,
+    name: String,
+    total: Option<u64>,
+    /// The offset of the next byte.
+    at: u64,
+    /// How many bytes to drop, since the upstream began before them.
+    skip: u64,
+    pieces: Pieces,
+    resumed: u32,
+}
+
+impl Download {
+    /// `None`: the upstream does not have it.
+    pub(super) async fn start(
+        exchange: Arc<Exchange>,
+        patience: Patience,
+        call: Call,
+        name: String,
+    ) -> Result<Option<Self>, Trouble> {
+        let Some(answer) = patience.persist(|| exchange.ask(&call)).await? else { return Ok(None) };
+        let at = call.from;
+        let empty = Box::pin(stream::empty());
+        let mut download = Self { exchange, patience, call, name, total: None, at, skip: 0, pieces: empty, resumed: 0 };
+        download.take_up(answer)?;
+        Ok(Some(download))
+    }
+
+    pub(super) fn into_stream(self) -> BlobStream {
+        let total = self.total;
+        let bytes = stream::unfold(Some(self), |download| async {
+            let mut download = download?;
+            match download.next().await {
+                Ok(None) => None,
+                Ok(Some(piece)) => Some((Ok(piece), Some(download))),
+                Err(trouble) => Some((Err(download.unavailable(trouble)), None)),
+            }
+        });
+        BlobStream { total, bytes: Box::pin(bytes) }
+    }
+
+    fn unavailable(&self, trouble: Trouble) -> io::Error {
+        io::Error::other(trouble.at(&self.call.name()).of_upstream(&self.name))
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
+        loop {
+            let trouble = match self.pieces.next().await {
+                Some(Ok(piece)) => match self.without_skipped(piece) {
+                    piece if piece.is_empty() => continue,
+                    piece => return self.count(piece).map(Some),
+                },
+                None if self.total.is_none_or(|total| self.at == total) => return Ok(None),
+                None => Trouble::new(UnavailableKind::Body, "the body ended too early", Retry::Soon),
+                Some(Err(trouble)) => trouble,
+            };
+            self.resume(trouble).await?;
+        }
+    }
+
+    fn without_skipped(&mut self, mut piece: Bytes) -> Bytes {
+        let dropped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
+        piece.advance(dropped);
+        self.skip -= u64::try_from(dropped).unwrap_or(self.skip);
+        piece
+    }
+
+    fn count(&mut self, piece: Bytes) -> Result<Bytes, Trouble> {
+        self.at = self.at.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        if self.total.is_some_and(|total| self.at > total) {
+            return Err(unusable("the body is longer than it says"));
+        }
+        Ok(piece)
+    }
+
+    async fn resume(&mut self, trouble: Trouble) -> Result<(), Trouble> {
+        self.resumed += 1;
+        if self.resumed > RESUMES {
+            return Err(trouble);
+        }
+        self.patience.rest_after(trouble, self.resumed).await?;
+        self.call.from = self.at;
+        let answer = self.patience.persist(|| self.exchange.ask(&self.call)).await?;
+        self.take_up(answer.ok_or_else(|| unusable("the blob is gone"))?)
+    }
+
+    /// Goes on with the body of `answer`, which must be of the same length as before and begin where it should.
+    fn take_up(&mut self, answer: Answer) -> Result<(), Trouble> {
+        let headers = answer.response.headers();
+        let (first, total) = if answer.response.status() == StatusCode::PARTIAL_CONTENT {
+            content_range(headers).ok_or_else(|| unusable("a part without a usable Content-Range"))?
+        } else {
+            (0, text_of(headers, CONTENT_LENGTH).and_then(|length| length.parse().ok()))
+        };
+        let has_changed = total.zip(self.total).is_some_and(|(now, before)| now != before);
+        if has_changed || first > self.at {
+            return Err(unusable("not the part that was asked for"));
+        }
+        self.skip = self.at - first;
+        self.total = self.total.or(total);
+        self.pieces = Box::pin(self.exchange.transport.pieces(answer.response.into_body()));
+        Ok(())
+    }
+}
+
+/// `bytes FIRST-LAST/TOTAL`: the first byte, and how many there are in all unless it says `*`.
+fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+    let range = text_of(headers, CONTENT_RANGE)?.strip_prefix("bytes ")?;
+    let (part, total) = range.split_once('/')?;
+    let (first, _) = part.split_once('-')?;
+    let total = if total == "*" { None } else { Some(total.parse().ok()?) };
+    Some((first.parse().ok()?, total))
+}
+
+fn unusable(text: &str) -> Trouble {
+    Trouble::new(UnavailableKind::Body, text, Retry::Never)
+}

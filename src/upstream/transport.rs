@@ -1,0 +1,131 @@
+//! One request, one answer: sent, timed and counted. It knows nothing of credentials, redirects or tries.
+
+use std::error::Error;
+use std::iter;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, stream};
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use jiff::Timestamp;
+
+use crate::limits::PROVING_TIME;
+use crate::upstream::connector::{Connector, Proxy};
+use crate::upstream::metrics::{Outcome, UpstreamMetrics};
+use crate::upstream::trouble::{Retry, Trouble};
+use crate::upstream::{Settings, UnavailableKind};
+
+/// How long an unused connection is kept: shorter than the usual minute or more of servers and balancers, so that they
+/// do not close it in our hands.
+const KEPT: Duration = Duration::from_secs(50);
+/// Most unused connections kept to one host.
+const KEPT_PER_HOST: usize = 32;
+/// How often a silent HTTP/2 connection is asked whether it still stands.
+const PING: Duration = Duration::from_secs(20);
+
+/// The way to one upstream, and to the hosts that it sends us to.
+#[derive(Debug, Clone)]
+pub(super) struct Transport {
+    client: Client<Connector, Empty<Bytes>>,
+    proxy: Proxy,
+    answer_timeout: Duration,
+    idle_timeout: Duration,
+    metrics: UpstreamMetrics,
+}
+
+impl Transport {
+    pub(super) fn new(connector: Connector, proxy: Proxy, settings: &Settings, metrics: UpstreamMetrics) -> Self {
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(KEPT)
+            .pool_max_idle_per_host(KEPT_PER_HOST)
+            .http2_keep_alive_interval(PING)
+            .http2_adaptive_window(true)
+            .build(connector);
+        let Settings { answer_timeout, idle_timeout, .. } = *settings;
+        Self { client, proxy, answer_timeout, idle_timeout, metrics }
+    }
+
+    /// Sends `request` and waits for the headers of its answer, whatever its status.
+    pub(super) async fn send(&self, mut request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Trouble> {
+        if let Some(authorization) = self.proxy.authorization(request.uri()) {
+            request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, authorization);
+        }
+        let Ok(answered) = tokio::time::timeout(self.answer_timeout, self.client.request(request)).await else {
+            self.metrics.count(Outcome::Late);
+            let text = format!("no answer within {:?}", self.answer_timeout);
+            return Err(Trouble::new(UnavailableKind::Timeout, text, Retry::Never));
+        };
+        let outcome = answered.as_ref().map_or(Outcome::Broken, |response| Outcome::Answer(response.status()));
+        self.metrics.count(outcome);
+        answered.map_err(|error| Trouble::new(UnavailableKind::Connect, causes(&error), Retry::Soon))
+    }
+
+    /// The pieces of a body. An error ends them.
+    pub(super) fn pieces(&self, body: Incoming) -> impl Stream<Item = Result<Bytes, Trouble>> + Send + use<> {
+        let (idle, fetched) = (self.idle_timeout, self.metrics.fetched.clone());
+        stream::unfold(Some(body.into_data_stream()), move |body| {
+            let fetched = fetched.clone();
+            async move {
+                let mut body = body?;
+                let next = match tokio::time::timeout(idle, body.next()).await {
+                    Ok(next) => next?.map_err(|error| broken(&error)),
+                    Err(_) => Err(stalled(idle)),
+                };
+                if let Ok(piece) = &next {
+                    fetched.inc_by(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+                }
+                let rest = next.is_ok().then_some(body);
+                Some((next, rest))
+            }
+        })
+    }
+
+    /// A whole body of at most `limit` bytes, whatever `Content-Length` says.
+    pub(super) async fn whole(&self, body: Incoming, limit: u64) -> Result<Bytes, Trouble> {
+        let late = |_| Trouble::new(UnavailableKind::Timeout, "the body takes too long", Retry::Never);
+        tokio::time::timeout(PROVING_TIME, self.collect(body, limit)).await.map_err(late)?
+    }
+
+    async fn collect(&self, body: Incoming, limit: u64) -> Result<Bytes, Trouble> {
+        let mut pieces = Box::pin(self.pieces(body));
+        let mut whole = Vec::new();
+        while let Some(piece) = pieces.next().await {
+            whole.extend_from_slice(&piece?);
+            if u64::try_from(whole.len()).is_ok_and(|length| length > limit) {
+                let text = format!("the body has more than {limit} bytes");
+                return Err(Trouble::new(UnavailableKind::Body, text, Retry::Never));
+            }
+        }
+        Ok(whole.into())
+    }
+}
+
+fn broken(error: &hyper::Error) -> Trouble {
+    Trouble::new(UnavailableKind::Body, format!("the body was cut: {}", causes(error)), Retry::Soon)
+}
+
+fn stalled(idle: Duration) -> Trouble {
+    Trouble::new(UnavailableKind::Timeout, format!("the body stood still for {idle:?}"), Retry::Soon)
+}
+
+/// An error and what is behind it, in one line.
+fn causes(error: &(dyn Error + 'static)) -> String {
+    let texts: Vec<_> = iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+/// The one value of header `name`, if it is text.
+pub(super) fn text_of(headers: &HeaderMap, name: impl http::header::AsHeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// The trouble that an answer with an unwanted status is.
+pub(super) fn unwanted(response: &Response<Incoming>, now: Timestamp) -> Trouble {
+    Trouble::of_status(response.status(), response.headers(), now)
+}

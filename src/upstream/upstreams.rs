@@ -1,0 +1,256 @@
+//! The upstreams there are: those that were configured, under their names, and no others.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+
+use crate::clock::{Clock, SystemClock};
+use crate::oci::UpstreamName;
+use crate::upstream::address::{AddressError, Base};
+use crate::upstream::connector::{Connector, Proxy};
+use crate::upstream::credentials::{Credentials, CredentialsError};
+use crate::upstream::exchange::Exchange;
+use crate::upstream::login::Login;
+use crate::upstream::metrics::Metrics;
+use crate::upstream::patience::{Patience, Pause, RealPause};
+use crate::upstream::remote::Remote;
+use crate::upstream::transport::Transport;
+use crate::upstream::{Settings, Upstream};
+
+/// Why the configured upstreams cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// Two upstreams answer to one name.
+    #[error("two upstreams are called {0}")]
+    Duplicate(UpstreamName),
+    /// Two upstreams are the default.
+    #[error("{0} and {1} cannot both be the default upstream")]
+    SecondDefault(UpstreamName, UpstreamName),
+    /// The `url` of an upstream is none.
+    #[error("the url of upstream {name} cannot be used")]
+    Address {
+        /// The upstream.
+        name: UpstreamName,
+        /// What is wrong.
+        source: AddressError,
+    },
+    /// The `auth` of an upstream cannot be read.
+    #[error("the credentials for upstream {name} cannot be used")]
+    Credentials {
+        /// The upstream.
+        name: UpstreamName,
+        /// What is wrong.
+        source: CredentialsError,
+    },
+    /// The `ca` of an upstream cannot be read.
+    #[error("cannot read {}", path.display())]
+    ReadAuthority {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The `ca` of an upstream holds no certificate.
+    #[error("{} holds no certificate in PEM", path.display())]
+    Authority {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TLS cannot be set up.
+    #[error("cannot set up tls")]
+    Tls(#[from] rustls::Error),
+    /// The metrics are registered already.
+    #[error("cannot register the metrics of upstreams")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// What upstreams need of the world; tests bring their own.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The time of day, for tokens and `Retry-After`.
+    pub clock: Arc<dyn Clock>,
+    /// The pauses between tries.
+    pub pause: Arc<dyn Pause>,
+    /// The way out.
+    pub proxy: Proxy,
+}
+
+impl Surroundings {
+    /// The system's clock and timer, and the proxies that the environment names.
+    pub fn of_process() -> Self {
+        Self { clock: Arc::new(SystemClock), pause: Arc::new(RealPause), proxy: Proxy::from_environment() }
+    }
+}
+
+/// The configured upstreams: a closed world. A name that is not among them is nowhere; no name is ever a host to dial.
+#[derive(Debug)]
+pub struct Upstreams {
+    configured: HashMap<UpstreamName, Configured>,
+    aliases: HashMap<UpstreamName, UpstreamName>,
+    default: Option<UpstreamName>,
+}
+
+#[derive(Debug)]
+struct Configured {
+    remote: Arc<Remote>,
+    tag_ttl: Duration,
+}
+
+/// What clients call Docker Hub besides `docker.io`.
+const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
+
+impl Upstreams {
+    /// The upstreams of `settings`, in the surroundings of the process.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] if two share a name, or if an address or a file of one cannot be used.
+    pub fn new(settings: &[Settings], registry: &Registry) -> Result<Self, UpstreamError> {
+        Self::within(&Surroundings::of_process(), settings, registry)
+    }
+
+    /// The same in other surroundings.
+    ///
+    /// # Errors
+    /// As [`Upstreams::new`].
+    pub fn within(
+        surroundings: &Surroundings,
+        settings: &[Settings],
+        registry: &Registry,
+    ) -> Result<Self, UpstreamError> {
+        let maker = Maker { surroundings, metrics: Metrics::register(registry)?, roots: system_roots() };
+        let mut all = Self { configured: HashMap::new(), aliases: HashMap::new(), default: None };
+        for one in settings {
+            all.add(one, maker.make(one)?)?;
+        }
+        for one in settings {
+            all.add_aliases(one)?;
+        }
+        Ok(all)
+    }
+
+    /// The upstream called `name`, by its own name or an alias.
+    pub fn get(&self, name: &UpstreamName) -> Option<Arc<dyn Upstream>> {
+        let remote = &self.find(name)?.remote;
+        Some(Arc::<Remote>::clone(remote))
+    }
+
+    /// How long the digest of a tag of `name` is remembered; not at all for an upstream that is not there.
+    pub fn tag_ttl(&self, name: &UpstreamName) -> Duration {
+        self.find(name).map_or(Duration::ZERO, |configured| configured.tag_ttl)
+    }
+
+    /// The upstream that serves requests which name none.
+    pub const fn default_name(&self) -> Option<&UpstreamName> {
+        self.default.as_ref()
+    }
+
+    /// The name under which rules know the upstream that `name` or one of its aliases means.
+    pub fn canonical(&self, name: &UpstreamName) -> Option<&UpstreamName> {
+        let name = self.aliases.get(name).unwrap_or(name);
+        self.configured.get_key_value(name).map(|(name, _)| name)
+    }
+
+    /// The names of all upstreams, without aliases, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &UpstreamName> {
+        self.configured.keys()
+    }
+
+    fn find(&self, name: &UpstreamName) -> Option<&Configured> {
+        self.configured.get(self.canonical(name)?)
+    }
+
+    fn add(&mut self, settings: &Settings, remote: Remote) -> Result<(), UpstreamError> {
+        let name = &settings.name;
+        let configured = Configured { remote: Arc::new(remote), tag_ttl: settings.tag_ttl };
+        if self.configured.insert(name.clone(), configured).is_some() {
+            return Err(UpstreamError::Duplicate(name.clone()));
+        }
+        if !settings.default {
+            return Ok(());
+        }
+        match self.default.replace(name.clone()) {
+            Some(first) => Err(UpstreamError::SecondDefault(first, name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn add_aliases(&mut self, settings: &Settings) -> Result<(), UpstreamError> {
+        let name = &settings.name;
+        let usual = if name.as_str() == "docker.io" { &DOCKER_HUB_ALIASES[..] } else { &[] };
+        let usual = usual.iter().filter_map(|alias| alias.parse().ok());
+        for alias in usual.chain(settings.aliases.iter().cloned()) {
+            let is_taken = self.configured.contains_key(&alias);
+            if is_taken || self.aliases.insert(alias.clone(), name.clone()).is_some_and(|other| other != *name) {
+                return Err(UpstreamError::Duplicate(alias));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Maker<'a> {
+    surroundings: &'a Surroundings,
+    metrics: Metrics,
+    roots: RootCertStore,
+}
+
+impl Maker<'_> {
+    fn make(&self, settings: &Settings) -> Result<Remote, UpstreamError> {
+        let name = &settings.name;
+        let wrong_address = |source| UpstreamError::Address { name: name.clone(), source };
+        let base = Base::parse(&settings.url).map_err(wrong_address)?;
+        let unreadable = |source| UpstreamError::Credentials { name: name.clone(), source };
+        let credentials = settings.auth.as_ref().map(|auth| Credentials::read(auth, &base));
+        let credentials = credentials.transpose().map_err(unreadable)?;
+        let Surroundings { clock, pause, proxy } = self.surroundings.clone();
+        let connector = Connector::new(self.tls(settings)?, proxy.clone(), settings.connect_timeout);
+        let transport = Transport::new(connector, proxy, settings, self.metrics.of(name.as_str()));
+        let login = Login::new(base.origin.clone(), credentials, transport.clone(), Arc::clone(&clock));
+        let exchange = Exchange { base, transport, login, clock };
+        Ok(Remote::new(name.to_string(), exchange, Patience { pause }))
+    }
+
+    fn tls(&self, settings: &Settings) -> Result<ClientConfig, UpstreamError> {
+        let mut roots = self.roots.clone();
+        if let Some(path) = &settings.ca {
+            add_authorities(path, &mut roots)?;
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let versions = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(versions.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// The authorities that the system trusts. There may be none, in a bare container; then TLS works only with `ca`.
+fn system_roots() -> RootCertStore {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        tracing::warn!("the system has no certificate authorities: upstreams over tls need a ca of their own");
+    }
+    roots
+}
+
+fn add_authorities(path: &Path, roots: &mut RootCertStore) -> Result<(), UpstreamError> {
+    let unreadable = |source| UpstreamError::ReadAuthority { path: path.to_owned(), source };
+    let pem = fs::read(path).map_err(unreadable)?;
+    let unusable = || UpstreamError::Authority { path: path.to_owned() };
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|_| unusable())?;
+    if certificates.is_empty() {
+        return Err(unusable());
+    }
+    for certificate in certificates {
+        roots.add(certificate).map_err(|_| unusable())?;
+    }
+    Ok(())
+}
