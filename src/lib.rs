@@ -10,6 +10,7 @@ pub mod content;
 pub mod evidence;
 pub mod facts;
 pub mod front;
+pub mod gate;
 pub mod limits;
 pub mod listen;
 pub mod oci;

@@ -45,6 +45,26 @@ impl Policy {
         }
     }
 
+    /// The verdict on `tag` where none of its digests could have another: no rule, or a denial, and no exception. Then the
+    /// upstream need not be asked what the tag means.
+    pub fn refuses(&self, repository: &Repository, tag: &Tag) -> Option<Verdict> {
+        let request = Request { repository, tag: Some(tag), digest: Digest::from_bytes([0; 32]) };
+        let denies = self.rule(repository, Some(tag)).is_none_or(|rule| rule.mode() == Mode::Deny);
+        let excepted = self.exceptions.iter().any(|exception| exception.is_for(repository));
+        (denies && !excepted).then(|| self.judge(&request, None, Timestamp::MIN))
+    }
+
+    /// The verdict on a repository of which nothing can be served; none if something could.
+    pub fn hides(&self, repository: &Repository) -> Option<Verdict> {
+        let request = Request { repository, tag: None, digest: Digest::from_bytes([0; 32]) };
+        (!self.names(repository)).then(|| self.judge(&request, None, Timestamp::MIN))
+    }
+
+    /// The verdict on a digest that is revoked itself, whatever reaches it.
+    pub fn revoked(&self, digest: Digest) -> Option<Verdict> {
+        self.revoked.digest(digest).map(|reason| by_rule_itself(None, reason))
+    }
+
     fn no_rule(&self, request: &Request<'_>) -> Verdict {
         let repository = request.repository.to_string();
         let nearly: Vec<_> = self.rules.iter().filter(|rule| rule.is_for(&repository)).map(Rule::name).collect();

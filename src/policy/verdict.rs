@@ -22,6 +22,23 @@ pub struct Verdict {
     pub message: Option<Arc<str>>,
 }
 
+impl Verdict {
+    /// The verdict on a blob that no admitted manifest of its repository reaches.
+    pub fn not_reached() -> Self {
+        let text = "no admitted image of this repository reaches this blob: pull the image by its tag first".to_owned();
+        let reasons = vec![Reason { code: ReasonCode::NotReached, text }];
+        let requirement = Requirement { kind: RequirementKind::Rule, met: false, by: None, reasons };
+        Self { decision: Decision::Refuse, rule: None, mode: None, requirements: vec![requirement], message: None }
+    }
+
+    /// The requirement whose first reason is the most telling of all, with that reason; none if every one is met.
+    pub fn most_telling(&self) -> Option<(RequirementKind, &Reason)> {
+        let unmet = self.requirements.iter().filter(|requirement| !requirement.met);
+        let first = unmet.filter_map(|requirement| Some((requirement.kind, requirement.reasons.first()?)));
+        first.max_by_key(|(_, reason)| reason.code)
+    }
+}
+
 /// The three outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,6 +49,12 @@ pub enum Decision {
     Refuse,
     /// What is missing may exist: evidence could not be asked for.
     Undecided,
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// What a rule does with its requirements.
@@ -73,6 +96,12 @@ pub enum RequirementKind {
     Sbom,
     /// The rule itself: none matched, or it denies.
     Rule,
+}
+
+impl fmt::Display for RequirementKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Why a requirement is not met.

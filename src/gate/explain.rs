@@ -1,0 +1,83 @@
+//! The same decision for people: what `bonafide verify` and `bonafide inspect` print.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::gate::Gate;
+use crate::gate::admitted::{Refusal, verdict_json};
+use crate::oci::{Digest, Image};
+use crate::policy::{Decision, Verdict};
+use crate::verify::Proof;
+
+/// The verdict on one image, with its reasons.
+#[derive(Debug)]
+pub struct Explanation {
+    /// What was asked for.
+    pub image: Image,
+    /// What that was, if it could be found out.
+    pub digest: Option<Digest>,
+    /// What was decided.
+    pub decision: Decision,
+    /// The requirements, if it was judged.
+    pub verdict: Option<Verdict>,
+    /// Why it was not judged, or what a refused client reads.
+    pub text: Option<String>,
+}
+
+/// Everything that is known of one image, without a policy.
+#[derive(Debug)]
+pub struct Inspection {
+    /// What was asked for.
+    pub image: Image,
+    /// What that was.
+    pub digest: Digest,
+    /// The facts and the flaws.
+    pub proof: Arc<Proof>,
+}
+
+impl Gate {
+    /// Judges `image` as [`Gate::admit`] does, and keeps the reasons.
+    pub async fn explain(&self, image: &Image) -> Explanation {
+        let explain =
+            |digest, decision, verdict, text| Explanation { image: image.clone(), digest, decision, verdict, text };
+        match self.decide(image).await {
+            Ok((admitted, verdict)) => explain(Some(admitted.digest()), Decision::Admit, Some(verdict), None),
+            Err(Refusal::Denied(denial)) => {
+                let text = denial.message();
+                explain(denial.digest, Decision::Refuse, Some(denial.verdict), Some(text))
+            }
+            Err(refusal @ (Refusal::NotFound { .. } | Refusal::Invalid { .. } | Refusal::Undecided { .. })) => {
+                explain(None, Decision::Undecided, None, Some(refusal.text()))
+            }
+        }
+    }
+
+    /// Collects and checks the evidence about `image` anew.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] or [`Refusal::Undecided`]; never [`Refusal::Denied`], since no policy is asked.
+    pub async fn inspect(&self, image: &Image) -> Result<Inspection, Refusal> {
+        let digest = self.resolve(image).await?;
+        let proof = self.prove(&image.repository, digest).await?;
+        Ok(Inspection { image: image.clone(), digest, proof })
+    }
+}
+
+impl Explanation {
+    /// The explanation for programs (`policy.md`, "Commands").
+    pub fn to_json(&self) -> Value {
+        match &self.verdict {
+            Some(verdict) => verdict_json(&self.image.to_string(), self.digest, verdict),
+            None => json!({
+                "image": self.image.to_string(),
+                "digest": self.digest,
+                "decision": self.decision,
+                "rule": null,
+                "mode": null,
+                "requirements": [],
+                "error": self.text,
+            }),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Manifests by digest: from the content kept here, else from the upstream and then kept.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::content::{ContentError, Library};
+use crate::oci::{Digest, Manifest, Repository, parse_manifest};
+use crate::upstream::{Unavailable, Upstream};
+
+/// Manifests, kept where content is kept.
+#[derive(Debug, Clone)]
+pub(in crate::gate) struct Manifests {
+    content: Arc<Library>,
+}
+
+/// Why a manifest could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::gate) enum ManifestFailure {
+    /// The upstream could not be asked.
+    #[error(transparent)]
+    Upstream(#[from] Unavailable),
+    /// It could not be kept or read here.
+    #[error(transparent)]
+    Content(#[from] ContentError),
+}
+
+impl Manifests {
+    pub(in crate::gate) fn new(content: Arc<Library>) -> Self {
+        Self { content }
+    }
+
+    /// The bytes of `digest`, which they hash to; nothing if the upstream does not have it.
+    pub(in crate::gate) async fn bytes(
+        &self,
+        upstream: &dyn Upstream,
+        repository: &Repository,
+        digest: Digest,
+    ) -> Result<Option<Bytes>, ManifestFailure> {
+        if let Some(bytes) = self.content.manifest(digest).await? {
+            return Ok(Some(bytes));
+        }
+        let Some(remote) = upstream.manifest(&repository.name, digest).await? else {
+            return Ok(None);
+        };
+        self.content.keep_manifest(digest, remote.bytes.clone()).await?;
+        Ok(Some(remote.bytes))
+    }
+
+    /// The manifest `digest` as a possible carrier of evidence: nothing if it is not there, or is junk.
+    ///
+    /// Strangers may attach evidence, so it is not kept before something admitted needs it.
+    pub(in crate::gate) async fn evidence(
+        &self,
+        upstream: &dyn Upstream,
+        repository: &Repository,
+        digest: Digest,
+    ) -> Result<Option<Manifest>, Unavailable> {
+        let remote = upstream.manifest(&repository.name, digest).await?;
+        Ok(remote.and_then(|remote| parse_manifest(&remote.bytes).ok()))
+    }
+}

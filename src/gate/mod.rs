@@ -1,0 +1,284 @@
+//! The decision: which digests may leave. The only maker of [`Admitted`].
+//!
+//! A **root** is a digest that was judged on its own evidence. What an admitted root reaches is granted to it, in its
+//! repository only, and is served while one of its roots is admitted at that moment.
+
+mod admitted;
+mod collect;
+mod evidence;
+mod explain;
+mod manifests;
+mod metrics;
+mod prove;
+mod resolve;
+mod serve;
+
+use std::sync::Arc;
+
+use prometheus::Registry;
+use tokio::sync::Semaphore;
+
+pub use admitted::{Admitted, Denial, Refusal};
+pub use explain::{Explanation, Inspection};
+pub use serve::ManifestBody;
+
+use crate::clock::Clock;
+use crate::content::Library;
+use crate::evidence::subject_of_tag;
+use crate::facts::{Facts, Grant, GrantKind, ProofKey};
+use crate::gate::admitted::Size;
+use crate::gate::manifests::Manifests;
+use crate::gate::metrics::Metrics;
+use crate::gate::prove::Prover;
+use crate::limits::{REFUSAL_TTL, ROOTS_PER_GRANT};
+use crate::oci::{Digest, Image, Reference, Repository, Tag};
+use crate::policy::{Decision, Policy, Request, Verdict};
+use crate::trust::Trust;
+use crate::upstream::Upstreams;
+use crate::verify::Proof;
+
+/// What the gate is built from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Where images come from.
+    pub upstreams: Arc<Upstreams>,
+    /// What is known of them.
+    pub facts: Arc<Facts>,
+    /// The bytes kept here.
+    pub content: Arc<Library>,
+    /// The rules.
+    pub policy: Arc<Policy>,
+    /// The roots of trust.
+    pub trust: Arc<Trust>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How many digests may be checked at once: one a core.
+    pub cores: usize,
+}
+
+/// The gate.
+#[derive(Debug)]
+pub struct Gate {
+    upstreams: Arc<Upstreams>,
+    facts: Arc<Facts>,
+    content: Arc<Library>,
+    policy: Arc<Policy>,
+    clock: Arc<dyn Clock>,
+    epoch: String,
+    manifests: Manifests,
+    prover: Arc<Prover>,
+    metrics: Metrics,
+}
+
+/// What a request asks for, once its tag is resolved.
+#[derive(Debug)]
+struct Target<'a> {
+    image: &'a Image,
+    tag: Option<&'a Tag>,
+    digest: Digest,
+}
+
+/// A verdict, and the root that it is about.
+#[derive(Debug)]
+struct Judged {
+    verdict: Verdict,
+    root: Digest,
+}
+
+impl Gate {
+    /// A gate over `parts`, counting in `registry`.
+    ///
+    /// # Errors
+    /// If `registry` has metrics of these names already.
+    pub fn new(parts: Parts, registry: &Registry) -> Result<Self, prometheus::Error> {
+        let Parts { upstreams, facts, content, policy, trust, clock, cores } = parts;
+        let metrics = Metrics::register(registry)?;
+        let manifests = Manifests::new(Arc::clone(&content));
+        let epoch = trust.epoch().to_string();
+        let prover = Arc::new(Prover {
+            manifests: manifests.clone(),
+            trust,
+            clock: Arc::clone(&clock),
+            cores: Semaphore::new(cores),
+            seconds: metrics.proving_seconds.clone(),
+        });
+        Ok(Self { upstreams, facts, content, policy, clock, epoch, manifests, prover, metrics })
+    }
+
+    /// Judges a manifest, asked for by tag or by digest.
+    ///
+    /// # Errors
+    /// [`Refusal`], unless it is admitted now.
+    pub async fn admit(&self, image: &Image) -> Result<Admitted, Refusal> {
+        let decision = self.metrics.decision(image);
+        let outcome = self.decide(image).await;
+        decision.made(&outcome);
+        outcome.map(|(admitted, _)| admitted)
+    }
+
+    /// Judges a blob: it is served if an admitted manifest of the same repository reaches it, and never otherwise. A
+    /// digest known from elsewhere opens nothing.
+    ///
+    /// # Errors
+    /// [`Refusal`], unless it is admitted now.
+    pub async fn admit_blob(&self, repository: &Repository, digest: Digest) -> Result<Admitted, Refusal> {
+        let image = Image { repository: repository.clone(), reference: Reference::Digest(digest) };
+        let decision = self.metrics.decision(&image);
+        let outcome = self.decide_blob(&image, digest).await;
+        decision.made(&outcome);
+        outcome.map(|(admitted, _)| admitted)
+    }
+
+    async fn decide(&self, image: &Image) -> Result<(Admitted, Verdict), Refusal> {
+        match image.tag().and_then(subject_of_tag) {
+            Some(subject) => self.decide_evidence(image, subject).await,
+            None => self.decide_manifest(image).await,
+        }
+    }
+
+    /// The whole decision about a manifest.
+    async fn decide_manifest(&self, image: &Image) -> Result<(Admitted, Verdict), Refusal> {
+        if let Some(verdict) = image.tag().and_then(|tag| self.policy.refuses(&image.repository, tag)) {
+            return Err(Refusal::denied(image, None, verdict));
+        }
+        let digest = self.resolve(image).await?;
+        let target = Target { image, tag: image.tag(), digest };
+        if let Some(judged) = self.judge_roots(&target, GrantKind::Manifest).await? {
+            return self.admitted(&target, judged, Size::Manifest);
+        }
+        let judged = self.judge(&target, digest).await?;
+        self.admitted(&target, judged, Size::Manifest)
+    }
+
+    async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<(Admitted, Verdict), Refusal> {
+        let target = Target { image, tag: None, digest };
+        let grants = self.granted(&target, GrantKind::Blob).await?;
+        match self.judge_grants(&target, &grants).await? {
+            Some((judged, size)) => self.admitted(&target, judged, Size::Declared(size)),
+            None => Err(Refusal::denied(image, None, Verdict::not_reached())),
+        }
+    }
+
+    /// Evidence about an admitted subject is admitted with it, so that others can check it through this mirror.
+    async fn decide_evidence(&self, image: &Image, subject: Digest) -> Result<(Admitted, Verdict), Refusal> {
+        let of = Image { repository: image.repository.clone(), reference: Reference::Digest(subject) };
+        let (admitted, verdict) = self.decide_manifest(&of).await?;
+        let digest = self.resolve(image).await?;
+        if digest != subject {
+            self.grant_evidence(&admitted, digest).await?;
+        }
+        Ok((Admitted { digest, ..admitted }, verdict))
+    }
+
+    fn admitted(&self, target: &Target<'_>, judged: Judged, size: Size) -> Result<(Admitted, Verdict), Refusal> {
+        let Target { image, digest, .. } = *target;
+        if let Some(verdict) = self.policy.revoked(digest) {
+            return Err(Refusal::denied(image, Some(digest), verdict));
+        }
+        let Judged { verdict, root } = judged;
+        match verdict.decision {
+            Decision::Admit => {
+                let repository = image.repository.clone();
+                Ok((Admitted { repository, digest, root, size }, verdict))
+            }
+            Decision::Refuse => Err(Refusal::denied(image, Some(digest), verdict)),
+            Decision::Undecided => Err(Refusal::undecided(undecided(&verdict))),
+        }
+    }
+
+    /// The first root that admits `target` by a grant, if one does.
+    async fn judge_roots(&self, target: &Target<'_>, kind: GrantKind) -> Result<Option<Judged>, Refusal> {
+        let grants = self.granted(target, kind).await?;
+        let judged = self.judge_grants(target, &grants).await?.map(|(judged, _)| judged);
+        Ok(judged.filter(|judged| judged.verdict.decision == Decision::Admit))
+    }
+
+    async fn granted(&self, target: &Target<'_>, kind: GrantKind) -> Result<Vec<Grant>, Refusal> {
+        let grants = self.facts.grants(&target.image.repository, target.digest).await?;
+        Ok(grants.iter().filter(|grant| grant.kind == kind).take(ROOTS_PER_GRANT).copied().collect())
+    }
+
+    /// The verdict on the first of the roots that admits, with the size that this root declares; else the most hopeful
+    /// one; nothing without roots.
+    async fn judge_grants(&self, target: &Target<'_>, grants: &[Grant]) -> Result<Option<(Judged, u64)>, Refusal> {
+        let mut best = None;
+        for grant in grants {
+            let judged = self.judge(target, grant.root).await?;
+            match judged.verdict.decision {
+                Decision::Admit => return Ok(Some((judged, grant.size))),
+                Decision::Undecided => best = Some((judged, grant.size)),
+                Decision::Refuse => best = best.or(Some((judged, grant.size))),
+            }
+        }
+        Ok(best)
+    }
+
+    /// Judges `root` on its own evidence, under the tag asked for, or, by digest, under no tag and under each tag that it
+    /// was seen under: a rule for a tag is no rule for whatever digest a client names.
+    async fn judge(&self, target: &Target<'_>, root: Digest) -> Result<Judged, Refusal> {
+        let repository = &target.image.repository;
+        let tags = self.tags_of(target, root).await?;
+        let mut verdict = self.verdict(repository, root, &tags).await?;
+        if verdict.decision == Decision::Refuse && self.is_stale(repository, root).await? {
+            self.prove(repository, root).await?;
+            verdict = self.verdict(repository, root, &tags).await?;
+        }
+        Ok(Judged { verdict, root })
+    }
+
+    async fn tags_of(&self, target: &Target<'_>, root: Digest) -> Result<Vec<Option<Tag>>, Refusal> {
+        if let Some(tag) = target.tag {
+            return Ok(vec![Some(tag.clone())]);
+        }
+        let seen = self.facts.tags_of(&target.image.repository, root).await?;
+        Ok(std::iter::once(None).chain(seen.iter().cloned().map(Some)).collect())
+    }
+
+    async fn verdict(&self, repository: &Repository, root: Digest, tags: &[Option<Tag>]) -> Result<Verdict, Refusal> {
+        let mut first = None;
+        for tag in tags {
+            let request = Request { repository, tag: tag.as_ref(), digest: root };
+            let proof =
+                if self.policy.needs_proof(&request) { Some(self.proof(repository, root).await?) } else { None };
+            let verdict = self.policy.judge(&request, proof.as_deref(), self.clock.now());
+            match verdict.decision {
+                Decision::Admit => return Ok(verdict),
+                Decision::Refuse | Decision::Undecided => first = first.or(Some(verdict)),
+            }
+        }
+        first.ok_or_else(|| Refusal::undecided("nothing to judge"))
+    }
+
+    /// What is known of `root`, found out first if nothing is.
+    async fn proof(&self, repository: &Repository, root: Digest) -> Result<Arc<Proof>, Refusal> {
+        match self.facts.proof(&self.key(repository, root)).await? {
+            Some(proof) => Ok(proof),
+            None => self.prove(repository, root).await,
+        }
+    }
+
+    async fn prove(&self, repository: &Repository, root: Digest) -> Result<Arc<Proof>, Refusal> {
+        let key = self.key(repository, root);
+        let upstream = self.upstream(&repository.upstream)?;
+        let (prover, of) = (Arc::clone(&self.prover), repository.clone());
+        self.facts.prove(&key, async move { prover.prove(&*upstream, &of, root).await }).await
+    }
+
+    /// Whether evidence may have been published since it was collected: signatures arrive late.
+    async fn is_stale(&self, repository: &Repository, root: Digest) -> Result<bool, Refusal> {
+        let proof = self.facts.proof(&self.key(repository, root)).await?;
+        let age = proof.map(|proof| self.clock.now().duration_since(proof.collected_at));
+        Ok(age.is_some_and(|age| age.unsigned_abs() > REFUSAL_TTL))
+    }
+
+    fn key(&self, repository: &Repository, digest: Digest) -> ProofKey {
+        ProofKey { repository: repository.clone(), digest, epoch: self.epoch.clone() }
+    }
+}
+
+/// What could not be found out, in words.
+fn undecided(verdict: &Verdict) -> String {
+    verdict
+        .most_telling()
+        .map_or_else(|| "evidence is missing".to_owned(), |(kind, reason)| format!("{kind}: {}", reason.text))
+}

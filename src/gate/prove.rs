@@ -1,0 +1,95 @@
+//! Proving one digest: fetch its manifest, collect its evidence, check each piece. The dear part, done once a digest.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prometheus::Histogram;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::evidence::Evidence;
+use crate::gate::admitted::Refusal;
+use crate::gate::collect::{Collected, collect};
+use crate::gate::manifests::Manifests;
+use crate::limits::PROVING_TIME;
+use crate::oci::{Digest, ErrorCode, Repository};
+use crate::trust::Trust;
+use crate::upstream::Upstream;
+use crate::verify::{self, Coverage, Flaw, Proof, Subject};
+
+/// What proving needs.
+pub(in crate::gate) struct Prover {
+    pub(in crate::gate) manifests: Manifests,
+    pub(in crate::gate) trust: Arc<Trust>,
+    pub(in crate::gate) clock: Arc<dyn Clock>,
+    /// One permit a core: checking is pure computation.
+    pub(in crate::gate) cores: Semaphore,
+    pub(in crate::gate) seconds: Histogram,
+}
+
+impl fmt::Debug for Prover {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prover").finish_non_exhaustive()
+    }
+}
+
+impl Prover {
+    /// Everything that can be found out about `digest` now.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if the upstream does not have the manifest, [`Refusal::Undecided`] if it cannot be asked
+    /// for it. Evidence that cannot be asked for is no error but [`Coverage::Partial`].
+    pub(in crate::gate) async fn prove(
+        &self,
+        upstream: &dyn Upstream,
+        repository: &Repository,
+        digest: Digest,
+    ) -> Result<Proof, Refusal> {
+        let _timer = self.seconds.start_timer();
+        let manifest = self.manifests.bytes(upstream, repository, digest).await.map_err(Refusal::from)?;
+        let manifest = manifest
+            .ok_or_else(|| Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}")))?;
+        let collecting = collect(&self.manifests, upstream, repository, digest);
+        let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
+        self.check(digest, manifest, collected).await
+    }
+
+    async fn check(&self, digest: Digest, manifest: Bytes, collected: Collected) -> Result<Proof, Refusal> {
+        let Collected { evidence, flaws, coverage } = collected;
+        let mut proof = Proof { subject: digest, facts: Vec::new(), flaws, coverage, collected_at: self.clock.now() };
+        if evidence.is_empty() {
+            return Ok(proof);
+        }
+        let _core = self.cores.acquire().await.map_err(Refusal::undecided)?;
+        let (trust, now) = (Arc::clone(&self.trust), self.clock.now());
+        let checking = move || check_all(&evidence, &Subject { digest, manifest: &manifest }, &trust, now);
+        // A panic while checking is no proof of anything: undecided, never admitted (GHSA-w6c6-c85g-mmv6).
+        let (facts, flaws) = tokio::task::spawn_blocking(checking).await.map_err(Refusal::undecided)?;
+        proof.facts.extend(facts.into_iter().map(Arc::new));
+        proof.flaws.extend(flaws);
+        Ok(proof)
+    }
+}
+
+fn check_all(
+    evidence: &[Evidence],
+    subject: &Subject<'_>,
+    trust: &Trust,
+    now: jiff::Timestamp,
+) -> (Vec<verify::Fact>, Vec<Flaw>) {
+    let (mut facts, mut flaws) = (Vec::new(), Vec::new());
+    for piece in evidence {
+        match verify::check(piece, subject, trust, now) {
+            Ok(proved) => facts.extend(proved),
+            Err(flaw) => flaws.push(flaw),
+        }
+    }
+    (facts, flaws)
+}
+
+fn too_slow() -> Collected {
+    let failure = format!("collecting the evidence took longer than {} s", PROVING_TIME.as_secs());
+    Collected { evidence: Vec::new(), flaws: Vec::new(), coverage: Coverage::Partial { failure } }
+}

@@ -1,0 +1,82 @@
+//! From what a client names to a digest, and from a name to its upstream.
+
+use std::sync::Arc;
+
+use crate::content::ContentError;
+use crate::facts::{FactsError, Resolution};
+use crate::gate::Gate;
+use crate::gate::admitted::{RETRY_AFTER, Refusal};
+use crate::gate::manifests::ManifestFailure;
+use crate::oci::{Digest, ErrorCode, Image, Reference, Repository, Tag, UpstreamName};
+use crate::upstream::{Unavailable, Upstream};
+
+impl Gate {
+    /// The digest that `image` names now. A tag is asked for at most once per `tag_ttl`; while the upstream cannot be
+    /// asked, what it said last stands, since that is judged again all the same.
+    pub(in crate::gate) async fn resolve(&self, image: &Image) -> Result<Digest, Refusal> {
+        match &image.reference {
+            Reference::Digest(digest) => Ok(*digest),
+            Reference::Tag(tag) => self.resolve_tag(&image.repository, tag).await,
+        }
+    }
+
+    async fn resolve_tag(&self, repository: &Repository, tag: &Tag) -> Result<Digest, Refusal> {
+        let upstream = self.upstream(&repository.upstream)?;
+        let known = self.facts.resolution(repository, tag).await?;
+        if let Some(Resolution { digest, resolved_at }) = known
+            && self.clock.now().duration_since(resolved_at).unsigned_abs()
+                < self.upstreams.tag_ttl(&repository.upstream)
+        {
+            return Ok(digest);
+        }
+        match upstream.resolve(&repository.name, tag).await {
+            Ok(Some(digest)) => {
+                self.facts.resolved(repository, tag, digest).await?;
+                Ok(digest)
+            }
+            Ok(None) => Err(Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}:{tag}"))),
+            Err(unavailable) => known.map(|known| known.digest).ok_or_else(|| unavailable.into()),
+        }
+    }
+
+    /// The configured upstream `name`.
+    pub(in crate::gate) fn upstream(&self, name: &UpstreamName) -> Result<Arc<dyn Upstream>, Refusal> {
+        self.upstreams.get(name).ok_or_else(|| Refusal::NotFound {
+            code: ErrorCode::NameUnknown,
+            text: format!("no upstream {name} is configured"),
+        })
+    }
+}
+
+impl From<Unavailable> for Refusal {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Undecided { retry_after: unavailable.retry_after.unwrap_or(RETRY_AFTER), text: unavailable.to_string() }
+    }
+}
+
+impl From<ManifestFailure> for Refusal {
+    fn from(failure: ManifestFailure) -> Self {
+        match failure {
+            ManifestFailure::Upstream(unavailable) => unavailable.into(),
+            ManifestFailure::Content(error) => error.into(),
+        }
+    }
+}
+
+impl From<FactsError> for Refusal {
+    fn from(error: FactsError) -> Self {
+        Self::undecided(error)
+    }
+}
+
+impl From<ContentError> for Refusal {
+    fn from(error: ContentError) -> Self {
+        match error {
+            ContentError::Length { .. } | ContentError::Mismatch { .. } => Self::Invalid { text: error.to_string() },
+            ContentError::Folder { .. }
+            | ContentError::Store { .. }
+            | ContentError::Busy(_)
+            | ContentError::Metrics(_) => Self::undecided(error),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The bytes behind an [`Admitted`], and what serving them grants.
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::content::{Length, Origin, OriginBody, Reader};
+use crate::facts::GrantKind;
+use crate::gate::Gate;
+use crate::gate::admitted::{Admitted, Refusal, Size};
+use crate::limits::{DESCRIPTORS, MANIFEST_BYTES};
+use crate::oci::{
+    Digest, ErrorCode, Manifest, Repository, RepositoryName, Tag, digest_of, parse_manifest,
+};
+use crate::upstream::{TagPage, Upstream};
+
+/// A manifest to send: its bytes hash to `digest`.
+#[derive(Debug, Clone)]
+pub struct ManifestBody {
+    /// The bytes.
+    pub bytes: Bytes,
+    /// The media type, told from the bytes.
+    pub media_type: String,
+    /// The digest.
+    pub digest: Digest,
+}
+
+impl Gate {
+    /// The bytes of an admitted manifest. What it reaches is granted before they are returned, so that the client's next
+    /// request finds the grant, here or at another replica.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] if the upstream lost it, [`Refusal::Invalid`] if it is no manifest that can be served,
+    /// [`Refusal::Undecided`] if it cannot be fetched now.
+    pub async fn manifest(&self, admitted: &Admitted) -> Result<ManifestBody, Refusal> {
+        let Admitted { repository, digest, root, .. } = admitted;
+        let (bytes, manifest) = self.fetch_manifest(repository, *digest).await?;
+        self.facts.grant(repository, *root, &reached(&manifest)?).await?;
+        Ok(ManifestBody { bytes, media_type: manifest.media_type(), digest: *digest })
+    }
+
+    /// The bytes of an admitted blob: kept here, or on their way from the upstream.
+    ///
+    /// # Errors
+    /// [`Refusal::Undecided`] if they cannot be fetched or read now.
+    pub async fn blob(&self, admitted: &Admitted) -> Result<Reader, Refusal> {
+        let Admitted { repository, digest, size, .. } = admitted;
+        let length = match size {
+            Size::Declared(size) => Length::Exactly(*size),
+            Size::Manifest => Length::AtMost(MANIFEST_BYTES),
+        };
+        self.fetch_blob(repository, *digest, length).await
+    }
+
+    pub(in crate::gate) async fn fetch_blob(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        length: Length,
+    ) -> Result<Reader, Refusal> {
+        let upstream = self.upstream(&repository.upstream)?;
+        let origin = BlobOrigin { upstream, repository: repository.name.clone(), digest };
+        Ok(self.content.read_through(digest, length, Arc::new(origin)).await?)
+    }
+
+    /// One page of the tags of `repository`, if a rule could admit an image of it.
+    ///
+    /// # Errors
+    /// [`Refusal::Denied`] if none could.
+    pub async fn tags(&self, repository: &Repository, last: Option<&Tag>, limit: u32) -> Result<TagPage, Refusal> {
+        let upstream = self.upstream(&repository.upstream)?;
+        if let Some(verdict) = self.policy.hides(repository) {
+            return Err(Refusal::denied(repository, None, verdict));
+        }
+        let page = upstream.tags(&repository.name, last, limit).await?;
+        page.ok_or_else(|| Refusal::not_found(ErrorCode::NameUnknown, repository))
+    }
+
+    /// The manifest `digest` that something admitted leads to.
+    pub(in crate::gate) async fn fetch_manifest(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+    ) -> Result<(Bytes, Manifest), Refusal> {
+        let upstream = self.upstream(&repository.upstream)?;
+        let bytes = self.manifests.bytes(&*upstream, repository, digest).await?;
+        let bytes = bytes
+            .ok_or_else(|| Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}")))?;
+        let manifest = parse_manifest(&bytes)
+            .map_err(|error| Refusal::Invalid { text: format!("{repository}@{digest} cannot be served: {error}") })?;
+        Ok((bytes, manifest))
+    }
+}
+
+/// What a manifest reaches: one hop, since each child is parsed when it is asked for.
+pub(in crate::gate) fn reached(manifest: &Manifest) -> Result<Vec<(Digest, GrantKind, u64)>, Refusal> {
+    let children = manifest.children().iter().map(|child| (child, GrantKind::Manifest));
+    let blobs = manifest.blobs().map(|blob| (blob, GrantKind::Blob));
+    let mut reached = Vec::new();
+    for (descriptor, kind) in children.chain(blobs).take(DESCRIPTORS + 1) {
+        // A child of another digest algorithm cannot be asked for, so it needs no grant.
+        if let Ok(digest) = digest_of(descriptor) {
+            reached.push((digest, kind, descriptor.size()));
+        }
+    }
+    if reached.len() > DESCRIPTORS {
+        return Err(Refusal::Invalid { text: format!("it reaches more than {DESCRIPTORS} others") });
+    }
+    Ok(reached)
+}
+
+/// A blob at its upstream.
+struct BlobOrigin {
+    upstream: Arc<dyn Upstream>,
+    repository: RepositoryName,
+    digest: Digest,
+}
+
+#[async_trait]
+impl Origin for BlobOrigin {
+    async fn fetch(&self, from: u64) -> io::Result<OriginBody> {
+        let blob = self.upstream.blob(&self.repository, self.digest, from).await.map_err(io::Error::other)?;
+        let blob =
+            blob.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the upstream does not have the blob"))?;
+        Ok(OriginBody { total: blob.total, bytes: blob.bytes })
+    }
+}
