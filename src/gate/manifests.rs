@@ -43,8 +43,19 @@ impl Manifests {
         let Some(remote) = upstream.manifest(&repository.name, digest).await? else {
             return Ok(None);
         };
-        self.content.keep_manifest(digest, remote.bytes.clone()).await?;
+        self.keep(digest, remote.bytes.clone()).await?;
         Ok(Some(remote.bytes))
+    }
+
+    /// A full disk is no reason to refuse what was fetched and hashed: it is kept in memory all the same.
+    async fn keep(&self, digest: Digest, bytes: Bytes) -> Result<(), ContentError> {
+        match self.content.keep_manifest(digest, bytes).await {
+            Err(error @ ContentError::Store { .. }) => {
+                tracing::warn!(%digest, error = &error as &dyn std::error::Error, "a manifest is not kept on disk");
+                Ok(())
+            }
+            kept => kept,
+        }
     }
 
     /// The manifest `digest` as a possible carrier of evidence: nothing if it is not there, or is junk.
