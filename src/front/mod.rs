@@ -1,17 +1,34 @@
-//! The front door: HTTP in, HTTP out. It parses requests, asks the gate, and sends what the gate admits.
+//! The front door: HTTP in, HTTP out. It reads requests, asks the gate, and sends what the gate admits.
 //!
-//! It must never send a byte of an image without an `Admitted`, and never decide anything itself.
+//! It must never send a byte of an image without an [`Admitted`], and never decide anything itself.
 
+mod metrics;
 mod query;
+mod range;
+mod request_id;
+mod respond;
 mod route;
 
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
 
+use http::request::Parts;
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use prometheus::Registry;
 use serde::Deserialize;
 
 pub use route::{Asked, Misroute, Reading, Route, TAGS_PER_PAGE, Upstreams, route};
 
-use crate::listen::TlsSettings;
+use crate::front::metrics::Metrics;
+use crate::front::range::{Part, has_already, part};
+use crate::front::request_id::RequestIds;
+use crate::gate::{Admitted, Gate, Refusal};
+use crate::listen::{Answer, Body, TlsSettings};
+use crate::oci::{Digest, ErrorCode, Image, Repository, Tag};
 
 /// The `[server]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -26,8 +43,143 @@ pub struct Settings {
 /// Only this host, unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
 
+/// How long a client is asked to wait where content could not be read.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+
 impl Default for Settings {
     fn default() -> Self {
         Self { listen: LISTEN, tls: None }
+    }
+}
+
+/// Answers clients.
+pub struct Front {
+    gate: Arc<Gate>,
+    upstreams: Upstreams,
+    metrics: Metrics,
+    ids: RequestIds,
+}
+
+impl Front {
+    /// Serves what `gate` admits, of `upstreams`, counting in `registry`.
+    ///
+    /// # Errors
+    /// If `registry` has metrics of these names already.
+    pub fn new(gate: Arc<Gate>, upstreams: Upstreams, registry: &Registry) -> Result<Self, prometheus::Error> {
+        Ok(Self { gate, upstreams, metrics: Metrics::register(registry)?, ids: RequestIds::new() })
+    }
+
+    /// The whole answer to one request.
+    async fn respond(&self, head: &Parts) -> Response<Body> {
+        let asked = route(&head.method, &head.uri, &self.upstreams);
+        let mut response = match &asked {
+            Ok(asked) => self.serve(&asked.route, head).await.unwrap_or_else(|refusal| self.refuse(&refusal)),
+            Err(misroute) => respond::misroute(misroute),
+        };
+        if let Some(namespace) = asked.as_ref().ok().and_then(|asked| asked.namespace.as_ref()) {
+            respond::in_namespace(&mut response, namespace);
+        }
+        self.metrics.answered(asked.as_ref().ok().map(|asked| &asked.route), response.status());
+        if head.method == Method::HEAD {
+            response.map(|_| Body::empty())
+        } else {
+            response.map(|body| self.count(body))
+        }
+    }
+
+    async fn serve(&self, route: &Route, head: &Parts) -> Result<Response<Body>, Refusal> {
+        match route {
+            Route::Base => Ok(respond::base()),
+            Route::Manifest(image) => self.manifest(image, head).await,
+            Route::Blob { repository, digest } => self.blob(repository, *digest, head).await,
+            Route::Referrers { repository, subject, artifact_type } => {
+                let found = self.gate.referrers(repository, *subject).await?;
+                Ok(respond::referrers(found, artifact_type.as_deref()))
+            }
+            Route::Tags { repository, last, limit } => self.tags(repository, last.as_ref(), *limit, head).await,
+        }
+    }
+
+    /// A client that has the manifest already still needs what it reaches, so the gate is asked for it in any case.
+    async fn manifest(&self, image: &Image, head: &Parts) -> Result<Response<Body>, Refusal> {
+        let admitted = self.gate.admit(image).await?;
+        let manifest = self.gate.manifest(&admitted).await?;
+        if has_already(&head.headers, manifest.digest) {
+            return Ok(respond::not_modified(manifest.digest));
+        }
+        Ok(respond::manifest(manifest))
+    }
+
+    async fn blob(&self, repository: &Repository, digest: Digest, head: &Parts) -> Result<Response<Body>, Refusal> {
+        let admitted = self.gate.admit_blob(repository, digest).await?;
+        if has_already(&head.headers, digest) {
+            return Ok(respond::not_modified(digest));
+        }
+        self.blob_part(&admitted, head).await
+    }
+
+    async fn blob_part(&self, admitted: &Admitted, head: &Parts) -> Result<Response<Body>, Refusal> {
+        let mut reader = self.gate.blob(admitted).await?;
+        let size = reader.size().await.map_err(|error| unreadable(admitted, &error))?;
+        let digest = admitted.digest();
+        Ok(match part(&head.headers, digest, size) {
+            Part::Whole => respond::blob(digest, size, Box::pin(reader.stream(0..size))),
+            Part::Bytes(part) => respond::blob_part(digest, size, &part, Box::pin(reader.stream(part.clone()))),
+            Part::Outside => respond::outside(digest, size),
+        })
+    }
+
+    async fn tags(
+        &self,
+        repository: &Repository,
+        last: Option<&Tag>,
+        limit: u32,
+        head: &Parts,
+    ) -> Result<Response<Body>, Refusal> {
+        // A page of no tags is empty by definition; whether the repository is there at all still has to be found out.
+        let page = self.gate.tags(repository, last, limit.max(1)).await?;
+        if limit == 0 {
+            return Ok(respond::tags(&repository.name, &[], None));
+        }
+        let next = page.tags.last().filter(|_| page.more).map(|last| respond::next_page(&head.uri, last, limit));
+        Ok(respond::tags(&repository.name, &page.tags, next))
+    }
+
+    fn refuse(&self, refusal: &Refusal) -> Response<Body> {
+        let id = self.ids.next();
+        if let Refusal::Undecided { text, .. } = refusal {
+            tracing::warn!(request = %id, reason = text, "answered 503");
+        }
+        respond::refusal(refusal, id)
+    }
+
+    fn count(&self, body: Body) -> Body {
+        let served = self.metrics.served_bytes();
+        body.counting(move |bytes| served.inc_by(bytes))
+    }
+}
+
+/// An upstream that has lost a blob, or a blob that cannot be read or fetched now.
+fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
+    let (repository, digest) = (admitted.repository(), admitted.digest());
+    if error.kind() == io::ErrorKind::NotFound {
+        let text = format!("{repository}@{digest} is not at the upstream");
+        return Refusal::NotFound { code: ErrorCode::BlobUnknown, text };
+    }
+    Refusal::Undecided { text: format!("{repository}@{digest} cannot be read: {error}"), retry_after: RETRY_AFTER }
+}
+
+impl Answer for Front {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (head, _) = request.into_parts();
+        let response = self.respond(&head).await;
+        tracing::debug!(method = %head.method, uri = %head.uri, status = response.status().as_u16(), "answered");
+        response
+    }
+}
+
+impl fmt::Debug for Front {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Front").field("upstreams", &self.upstreams).finish_non_exhaustive()
     }
 }

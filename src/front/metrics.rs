@@ -1,0 +1,42 @@
+//! What the front door counts. Labels are routes and statuses, never names or digests.
+
+use http::StatusCode;
+use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+
+use crate::front::Route;
+
+#[derive(Debug)]
+pub(in crate::front) struct Metrics {
+    requests: IntCounterVec,
+    served_bytes: IntCounter,
+}
+
+impl Metrics {
+    pub(in crate::front) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let requests = Opts::new("bonafide_requests_total", "Requests by what they asked for and the status answered");
+        let requests = IntCounterVec::new(requests, &["route", "status"])?;
+        let served_bytes = IntCounter::new("bonafide_served_bytes_total", "Bytes of bodies sent to clients")?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(served_bytes.clone()))?;
+        Ok(Self { requests, served_bytes })
+    }
+
+    pub(in crate::front) fn answered(&self, route: Option<&Route>, status: StatusCode) {
+        self.requests.with_label_values(&[label(route), status.as_str()]).inc();
+    }
+
+    pub(in crate::front) fn served_bytes(&self) -> IntCounter {
+        self.served_bytes.clone()
+    }
+}
+
+const fn label(route: Option<&Route>) -> &'static str {
+    match route {
+        Some(Route::Base) => "base",
+        Some(Route::Manifest(_)) => "manifest",
+        Some(Route::Blob { .. }) => "blob",
+        Some(Route::Referrers { .. }) => "referrers",
+        Some(Route::Tags { .. }) => "tags",
+        None => "none",
+    }
+}
