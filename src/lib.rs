@@ -4,6 +4,8 @@
 //! in `tests/it/architecture.rs`, the tour in `docs/architecture.md`.
 
 pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod content;

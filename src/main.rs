@@ -1,3 +1,10 @@
 //! The `bonafide` binary: see `bonafide --help`.
 
-fn main() {}
+use std::process::ExitCode;
+
+use bonafide::cli::Cli;
+use clap::Parser;
+
+fn main() -> ExitCode {
+    Cli::parse().run()
+}

@@ -163,6 +163,11 @@ impl Upstreams {
         self.configured.keys()
     }
 
+    /// The aliases, each with the name that it stands for, in no order.
+    pub fn aliases(&self) -> impl Iterator<Item = (&UpstreamName, &UpstreamName)> {
+        self.aliases.iter()
+    }
+
     fn find(&self, name: &UpstreamName) -> Option<&Configured> {
         self.configured.get(self.canonical(name)?)
     }

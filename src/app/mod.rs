@@ -1,0 +1,133 @@
+//! The composition root: which part is made of which, and the life of the process: bind, serve, drain.
+
+mod core;
+mod error;
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+pub use core::{Core, check};
+pub use error::StartError;
+
+use crate::admin::{Admin, Latch, Readiness};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::front::Front;
+use crate::listen::{Limits, Listener};
+
+/// The program, bound to its addresses: clients may connect, and are answered once it [runs](App::run).
+pub struct App {
+    core: Core,
+    front: Door<Front>,
+    admin: Door<Admin>,
+    serving: Latch,
+}
+
+/// A listener, and who answers there.
+struct Door<A> {
+    listener: Listener,
+    answer: Arc<A>,
+}
+
+/// How often the runtime looks for new events, in turns of tasks. With tokio's own 61, manifests wait behind saturating
+/// blobs a hundred times longer.
+const EVENT_INTERVAL: u32 = 4;
+
+/// The runtime that everything runs on.
+///
+/// # Errors
+/// If the operating system gives no threads.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().event_interval(EVENT_INTERVAL).build()
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+///
+/// # Errors
+/// If the operating system does not tell of signals.
+pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+impl App {
+    /// Opens the stores and binds the addresses. Logs what weakens a check.
+    ///
+    /// # Errors
+    /// [`StartError`]: nothing is left running then.
+    pub async fn build(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        config.warnings.iter().for_each(|warning| warn!(origin = config.origin, "{warning}"));
+        config.weakenings().iter().for_each(|weakening| warn!(origin = config.origin, "weakened: {weakening}"));
+        let front = Listener::bind(config.server.listen, config.server.tls.as_ref(), Limits::STANDARD).await?;
+        let admin = Listener::bind(config.admin.listen, None, Limits::STANDARD).await?;
+        let core = Core::open(config, clock).await?;
+        let mut readiness = Readiness::new();
+        let serving = readiness.latch("front");
+        let answer = Front::new(core.gate(), core.upstreams().clone(), core.metrics())?;
+        let front = Door { listener: front, answer: Arc::new(answer) };
+        let answer = Admin::new(core.metrics().clone(), Arc::new(readiness));
+        let admin = Door { listener: admin, answer: Arc::new(answer) };
+        Ok(Self { core, front, admin, serving })
+    }
+
+    /// Where clients are served.
+    pub fn address(&self) -> SocketAddr {
+        self.front.listener.address()
+    }
+
+    /// The URL that clients use.
+    pub fn url(&self) -> String {
+        let scheme = if self.front.listener.is_tls() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address())
+    }
+
+    /// Where the operator is served.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.listener.address()
+    }
+
+    /// Serves until `stop` resolves; then lets running requests finish, cuts what does not, and closes the stores. The
+    /// operator is served to the end.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (front_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
+        info!(front = self.url(), admin = %self.admin_address(), "serving");
+        let Self { core, front, admin, serving } = self;
+        let serve_front = async {
+            let drained = front.listener.serve(front.answer, front_stop.clone()).await;
+            info!(cut = drained.cut, "drained");
+            admin_stop.cancel();
+        };
+        let wait = async {
+            serving.set();
+            stop.await;
+            info!("stopping");
+            serving.release();
+            front_stop.cancel();
+        };
+        let serve_admin = admin.listener.serve(admin.answer, admin_stop.clone());
+        tokio::join!(Box::pin(serve_front), Box::pin(serve_admin), wait);
+        core.close().await;
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("front", &self.address())
+            .field("admin", &self.admin_address())
+            .finish_non_exhaustive()
+    }
+}

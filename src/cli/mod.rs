@@ -1,0 +1,239 @@
+//! The commands: what people type, what they read, and the exit codes that scripts rely on.
+
+mod fact;
+mod inspect;
+mod lines;
+mod scratch;
+mod verify;
+
+use std::error::Error;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::app::{self, App, Core, StartError};
+use crate::cli::scratch::Scratch;
+use crate::clock::SystemClock;
+use crate::config::{Config, ConfigError, Environment};
+use crate::oci::Image;
+use crate::telemetry::{self, TelemetryError, Verbosity};
+
+/// Failed to start, or to write what was found out.
+const FAILED: u8 = 1;
+/// The configuration cannot be used (`EX_USAGE`).
+const BAD_CONFIGURATION: u8 = 64;
+
+/// A pull-through OCI registry that serves only images it can prove.
+#[derive(Debug, Parser)]
+#[command(name = "bonafide", version, arg_required_else_help = true, after_help = EXAMPLES)]
+pub struct Cli {
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
+    config: Option<PathBuf>,
+    #[arg(long, global = true, value_name = "FILTER", help = LOG_HELP)]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const CONFIG_HELP: &str = "The configuration; else BONAFIDE_CONFIG names it; else the built-in one is used";
+const LOG_HELP: &str = "What to log, such as debug or bonafide::gate=debug; else RUST_LOG says";
+
+const EXAMPLES: &str = "\
+Examples:
+  bonafide serve                                      serve on 127.0.0.1:5000 with the built-in policy
+  bonafide --config bonafide.toml config check        is this configuration usable?
+  bonafide verify registry.k8s.io/pause:3.10          would it be served, and why (not)?
+  bonafide verify --json ghcr.io/acme/app@sha256:..   the same for scripts
+  bonafide inspect cgr.dev/chainguard/static          everything that is proven about an image
+
+Exit codes: 0 done or admitted, 1 failed, 2 misspelt command, 3 refused, 4 undecided, 64 bad configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the registry until SIGTERM or SIGINT, then finish what is running
+    Serve,
+    /// Judge one image as the registry would, and print every requirement with what met it or why nothing did
+    Verify(Asked),
+    /// Print all evidence about one image and what it proves, without a policy
+    Inspect(Asked),
+    /// Work with the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Args)]
+struct Asked {
+    /// [upstream/]repository[:tag][@digest], as docker reads it
+    image: Image,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Say whether the configuration can be used, and what in it weakens a check
+    Check,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Log(#[from] TelemetryError),
+    #[error("{0}")]
+    NotInspected(String),
+    #[error("cannot write the output, or keep anything")]
+    Output(#[from] io::Error),
+}
+
+impl Cli {
+    /// Runs the command. What it finds out goes to standard output, everything else to standard error.
+    pub fn run(&self) -> ExitCode {
+        self.command().unwrap_or_else(|error| fail(&error))
+    }
+
+    fn command(&self) -> Result<ExitCode, CommandError> {
+        telemetry::start(self.log.as_deref(), self.command.verbosity())?;
+        let runtime = app::runtime().map_err(StartError::System)?;
+        match &self.command {
+            Command::Serve => runtime.block_on(Box::pin(serve(self.config()?))),
+            Command::Verify(asked) => runtime.block_on(Box::pin(verify(self, asked))),
+            Command::Inspect(asked) => runtime.block_on(Box::pin(inspect(self, asked))),
+            Command::Config(ConfigCommand::Check) => check(&self.config()?),
+        }
+    }
+
+    fn config(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), &Environment::of_process())
+    }
+}
+
+impl Command {
+    const fn verbosity(&self) -> Verbosity {
+        match self {
+            Self::Serve => Verbosity::Decisions,
+            Self::Verify(_) | Self::Inspect(_) | Self::Config(_) => Verbosity::Problems,
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<ExitCode, CommandError> {
+    // Before anything is bound: a signal that comes while the stores open must not be lost.
+    let stop = app::stop_signal().map_err(StartError::System)?;
+    let app = App::build(config, Arc::new(SystemClock)).await?;
+    writeln!(io::stdout(), "serving on {}\nadmin on http://{}", app.url(), app.admin_address())?;
+    app.run(stop).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(config: &Config) -> Result<ExitCode, CommandError> {
+    let warnings = app::check(config)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "{} can be used", config.origin)?;
+    warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
+    config.warnings.iter().try_for_each(|warning| writeln!(out, "probably not meant: {warning}"))?;
+    config.weakenings().iter().try_for_each(|weakening| writeln!(out, "weakened: {weakening}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn verify(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
+    let opened = Opened::new(cli).await?;
+    let explanation = opened.core.gate().explain(&asked.image).await;
+    let mut out = io::stdout().lock();
+    if asked.json {
+        write_json(&mut out, &explanation.to_json())?;
+    } else {
+        verify::write(&mut out, &explanation)?;
+    }
+    Ok(verify::exit_code(explanation.decision))
+}
+
+async fn inspect(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
+    let opened = Opened::new(cli).await?;
+    let inspection = match opened.core.gate().inspect(&asked.image).await {
+        Ok(inspection) => inspection,
+        Err(refusal) => return Err(CommandError::NotInspected(refusal.text())),
+    };
+    let mut out = io::stdout().lock();
+    if asked.json {
+        write_json(&mut out, &inspect::to_json(&inspection))?;
+    } else {
+        inspect::write(&mut out, &inspection)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What commands about one image work with.
+struct Opened {
+    core: Core,
+    /// Kept until the command is done.
+    _scratch: Option<Scratch>,
+}
+
+impl Opened {
+    /// Opens the configured storage; where it cannot be used, by this user for instance, a temporary one.
+    async fn new(cli: &Cli) -> Result<Self, CommandError> {
+        match Core::open(cli.config()?, Arc::new(SystemClock)).await {
+            Ok(core) => Ok(Self { core, _scratch: None }),
+            Err(error) if error.is_about_storage() => {
+                note(&format!("{}; using temporary storage instead", chain(&error)))?;
+                Self::temporary(cli.config()?).await
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn temporary(mut config: Config) -> Result<Self, CommandError> {
+        let scratch = Scratch::new()?;
+        scratch.path().clone_into(&mut config.content.path);
+        scratch.path().clone_into(&mut config.facts.path);
+        let core = Core::open(config, Arc::new(SystemClock)).await?;
+        Ok(Self { core, _scratch: Some(scratch) })
+    }
+}
+
+fn write_json(out: &mut dyn Write, value: &Value) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
+fn fail(error: &CommandError) -> ExitCode {
+    // Where standard error is closed, the exit code still tells.
+    match note(&chain(error)) {
+        Ok(()) | Err(_) => error.exit_code(),
+    }
+}
+
+fn note(text: &str) -> io::Result<()> {
+    writeln!(io::stderr(), "bonafide: {text}")
+}
+
+/// An error and its causes, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
+
+impl CommandError {
+    fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Config(_) => BAD_CONFIGURATION,
+            Self::Start(error) if error.is_about_configuration() => BAD_CONFIGURATION,
+            Self::NotInspected(_) | Self::Start(_) | Self::Log(_) | Self::Output(_) => FAILED,
+        })
+    }
+}
