@@ -11,9 +11,7 @@ use crate::facts::GrantKind;
 use crate::gate::Gate;
 use crate::gate::admitted::{Admitted, Refusal, Size};
 use crate::limits::{DESCRIPTORS, MANIFEST_BYTES};
-use crate::oci::{
-    Digest, ErrorCode, Manifest, Repository, RepositoryName, Tag, digest_of, parse_manifest,
-};
+use crate::oci::{Digest, ErrorCode, Manifest, Repository, RepositoryName, Tag, digest_of, parse_manifest};
 use crate::upstream::{TagPage, Upstream};
 
 /// A manifest to send: its bytes hash to `digest`.

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod authority;
+mod cli;
 mod config;
 mod content;
 mod corpus;
@@ -19,6 +20,7 @@ mod facts;
 mod origin;
 mod policy;
 mod policy_corpus;
+mod pull;
 mod seed;
 mod server;
 mod support;

@@ -1,0 +1,320 @@
+//! The commands, as a shell sees them: output and exit codes.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::task::spawn_blocking;
+
+use crate::support::authority::Authority;
+use crate::support::authority::seed;
+use crate::support::content::Repositories;
+use crate::support::mirror::world;
+use crate::support::registry::Registry;
+
+const IMAGE: &str = "docker.io/fystacklabs/apex:v1.2.3";
+
+/// All three requirements, as the pipeline can meet them.
+const RULE: &str = r#"
+    [[rule]]
+    name = "fystack"
+    images = ["docker.io/fystacklabs/*"]
+
+    [[rule.signature]]
+    trust = "corp"
+    issuer = "https://token.actions.githubusercontent.com"
+    subject = "https://github.com/fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v*"
+    source_repository = "https://github.com/fystack/apex"
+
+    [rule.provenance]
+    level = 3
+    builders = ["slsa-github-generator"]
+    source = "github.com/fystack/apex"
+
+    [rule.sbom]
+    formats = ["spdx"]
+"#;
+
+/// A folder with a configuration.
+struct Setup {
+    folder: TempDir,
+}
+
+impl Setup {
+    fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let places =
+            "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[storage]\npath = \"state\"\n";
+        fs::write(folder.path().join("bonafide.toml"), format!("{places}{config}")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bonafide(self.folder.path());
+        command.arg("--config").arg(self.path("bonafide.toml")).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+}
+
+/// The binary, with no environment but a home that is not the developer's.
+fn bonafide(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_bonafide"));
+    command.env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
+    command
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("{output:?}"))
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+/// A registry with a release, and a configuration that demands all of it.
+async fn released(publish: impl Fn(&Authority, &mut Repositories) -> seed::Release) -> (Registry, Setup) {
+    let (authority, registry) = (Authority::new("corp"), Registry::start().await);
+    let mut repositories = Repositories::default();
+    publish(&authority, &mut repositories);
+    registry.publish(repositories);
+    let setup = Setup::new(&format!("{}{RULE}", world(&registry)));
+    authority.trusted_root().write_to(setup.folder.path());
+    (registry, setup)
+}
+
+async fn signed() -> (Registry, Setup) {
+    released(|authority, repositories| seed::era_a(authority, repositories, "fystacklabs/apex", "v1.2.3")).await
+}
+
+async fn unsigned() -> (Registry, Setup) {
+    released(|_, repositories| seed::unsigned(repositories, "fystacklabs/apex", "v1.2.3")).await
+}
+
+/// Runs the binary without blocking the registry, which is in this process.
+async fn run(setup: Setup, arguments: &'static [&'static str]) -> (Output, Setup) {
+    spawn_blocking(move || (setup.run(arguments), setup)).await.unwrap()
+}
+
+#[tokio::test]
+async fn verify_says_0_for_what_is_admitted() {
+    let (_registry, setup) = signed().await;
+    let (output, _) = run(setup, &["verify", IMAGE]).await;
+    assert_eq!(code(&output), 0, "{output:?}");
+    let text = stdout(&output);
+    for part in ["decision    admitted", "rule        fystack", "signature   met", "provenance  met", "sbom        met"]
+    {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn verify_says_3_for_what_is_refused_and_why() {
+    let (_registry, setup) = unsigned().await;
+    let (output, setup) = run(setup, &["verify", IMAGE]).await;
+    assert_eq!(code(&output), 3, "{output:?}");
+    let text = stdout(&output);
+    assert!(text.contains("decision    refused") && text.contains("signature   NOT MET"), "{text}");
+    assert!(text.contains("is not proven: "), "{text}");
+    let (output, _) = run(setup, &["verify", "docker.io/library/nginx:1"]).await;
+    assert_eq!(code(&output), 3, "{output:?}");
+}
+
+#[tokio::test]
+async fn verify_says_4_for_what_cannot_be_decided() {
+    let (registry, setup) = signed().await;
+    registry.stop().await;
+    let (output, _) = run(setup, &["verify", IMAGE]).await;
+    assert_eq!(code(&output), 4, "{output:?}");
+    assert!(stdout(&output).contains("undecided"), "{output:?}");
+}
+
+#[tokio::test]
+async fn verify_prints_the_verdict_as_json() {
+    let (_registry, setup) = signed().await;
+    let (output, _) = run(setup, &["verify", "--json", IMAGE]).await;
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&verdict["image"], &verdict["decision"]), (&IMAGE.into(), &"admit".into()));
+    assert_eq!((&verdict["rule"], &verdict["mode"]), (&"fystack".into(), &"enforce".into()));
+    assert!(verdict["digest"].as_str().unwrap().starts_with("sha256:"));
+    let kinds: Vec<_> = verdict["requirements"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
+    assert_eq!(kinds, ["signature", "provenance", "sbom"]);
+}
+
+#[tokio::test]
+async fn verify_works_without_the_configured_storage() {
+    let (_registry, setup) = signed().await;
+    fs::write(setup.path("state"), "a file, where a folder should be").unwrap();
+    let (output, _) = run(setup, &["verify", IMAGE]).await;
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(stderr(&output).contains("using temporary storage instead"), "{output:?}");
+}
+
+#[tokio::test]
+async fn inspect_prints_what_is_proven_without_a_policy() {
+    let (_registry, setup) = signed().await;
+    let (output, setup) = run(setup, &["inspect", IMAGE]).await;
+    assert_eq!(code(&output), 0, "{output:?}");
+    let text = stdout(&output);
+    for part in [
+        "signature\n",
+        "provenance (SLSA v0.2)",
+        "sbom (SPDX 2.3, 2 packages)",
+        "issuer      https://token.actions.githubusercontent.com",
+        "builder     https://github.com/slsa-framework/slsa-github-generator/",
+        "commit      ",
+        "logged by Rekor v1",
+    ] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+    let (output, _) = run(setup, &["inspect", "--json", IMAGE]).await;
+    let inspection: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(inspection["facts"].as_array().unwrap().len(), 3);
+    assert_eq!(inspection["coverage"], "complete");
+}
+
+#[test]
+fn a_usable_configuration_is_0() {
+    let output = Setup::new("").run(&["config", "check"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert!(stdout(&output).contains("bonafide.toml can be used"), "{output:?}");
+    let home = tempfile::tempdir().unwrap();
+    let output = bonafide(home.path()).args(["config", "check"]).output().unwrap();
+    assert_eq!(code(&output), 0, "{output:?}");
+}
+
+#[test]
+fn a_bad_configuration_is_64_with_file_and_line() {
+    let setup = Setup::new("[[rule]]\nname = \"a\"\nimage = \"x\"\n");
+    for command in [&["config", "check"][..], &["serve"], &["verify", IMAGE]] {
+        let output = setup.run(command);
+        assert_eq!(code(&output), 64, "{output:?}");
+        assert!(stderr(&output).contains("bonafide.toml:9: "), "{output:?}");
+    }
+}
+
+#[test]
+fn a_configuration_that_names_unusable_files_is_64() {
+    for config in [
+        "[[trust]]\nname = \"corp\"\ntrusted_root = \"missing.json\"\n",
+        "[[key]]\nname = \"release\"\npath = \"missing.pub\"\n",
+    ] {
+        let output = Setup::new(config).run(&["config", "check"]);
+        assert_eq!(code(&output), 64, "{output:?}");
+        assert!(stderr(&output).contains("missing."), "{output:?}");
+    }
+}
+
+#[test]
+fn a_missing_configuration_is_64() {
+    let home = tempfile::tempdir().unwrap();
+    let output = bonafide(home.path()).args(["--config", "missing.toml", "config", "check"]).output().unwrap();
+    assert_eq!(code(&output), 64, "{output:?}");
+    assert!(stderr(&output).contains("missing.toml"), "{output:?}");
+}
+
+#[test]
+fn what_weakens_a_check_is_said() {
+    let config = "[[rule]]\nname = \"mine\"\nimages = [\"docker.io/me/*\"]\nmode = \"allow\"\n";
+    let output = Setup::new(config).run(&["config", "check"]);
+    assert!(stdout(&output).contains("weakened: ") && stdout(&output).contains("mine"), "{output:?}");
+}
+
+#[test]
+fn help_has_examples() {
+    let home = tempfile::tempdir().unwrap();
+    let output = bonafide(home.path()).arg("--help").output().unwrap();
+    assert_eq!(code(&output), 0);
+    assert!(stdout(&output).contains("bonafide verify registry.k8s.io/"), "{output:?}");
+}
+
+#[test]
+fn a_misspelt_image_or_command_is_2() {
+    let setup = Setup::new("");
+    for command in [&["verify", "Not An Image"][..], &["frobnicate"], &["verify"]] {
+        assert_eq!(code(&setup.run(command)), 2, "{command:?}");
+    }
+}
+
+#[test]
+fn serve_prints_its_addresses_and_ends_with_0_when_told_to() {
+    let setup = Setup::new("");
+    let mut server = Server::start(&setup);
+    let front = server.address("serving on http://");
+    let admin = server.address("admin on http://");
+    assert!(get(&front, "/v2/").starts_with("HTTP/1.1 200"));
+    assert!(get(&admin, "/readyz").starts_with("HTTP/1.1 200"));
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn serve_that_cannot_start_is_1() {
+    let setup = Setup::new("");
+    let mut server = Server::start(&setup);
+    let front = server.address("serving on http://");
+    let config = fs::read_to_string(setup.path("bonafide.toml")).unwrap();
+    fs::write(setup.path("bonafide.toml"), config.replacen("127.0.0.1:0", &front, 1)).unwrap();
+    let output = setup.run(&["serve"]);
+    assert_eq!(code(&output), 1, "{output:?}");
+    assert!(stderr(&output).contains(&front), "{output:?}");
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: mirror\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// `bonafide serve`, killed when dropped.
+struct Server {
+    process: Child,
+    lines: BufReader<std::process::ChildStdout>,
+}
+
+impl Server {
+    fn start(setup: &Setup) -> Self {
+        let mut command = setup.command(&["serve"]);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap());
+        Self { process, lines }
+    }
+
+    /// What the next line says after `label`.
+    fn address(&mut self, label: &str) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).unwrap();
+        line.trim().strip_prefix(label).unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    }
+
+    fn stop(&mut self) -> Option<i32> {
+        let pid = i32::try_from(self.process.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself, as it should.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
+}

@@ -1,0 +1,166 @@
+//! The whole program in this process, as `bonafide serve` runs it: on free ports, with its own storage and a clock that
+//! is moved by hand.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bonafide::app::App;
+use bonafide::clock::Clock;
+use bonafide::config::{Config, Environment};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http1;
+use hyper::ext::ReasonPhrase;
+use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::support::authority::Authority;
+use crate::support::registry::Registry;
+
+/// The program. Dropping it stops it.
+pub(crate) struct Mirror {
+    address: SocketAddr,
+    admin: SocketAddr,
+    stop: CancellationToken,
+    running: AbortOnDropHandle<()>,
+    folder: TempDir,
+    pub(crate) clock: Arc<HandClock>,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    /// What the status line says, where it says something of its own.
+    pub(crate) reason: Option<String>,
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Debug)]
+pub(crate) struct HandClock(Mutex<Timestamp>);
+
+impl HandClock {
+    pub(crate) fn at(time: Timestamp) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(time)))
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_add(by).unwrap();
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+/// What `[[upstream]]` and `[[trust]]` have to say about `registry`, as docker.io, and `corp`, whose root is `authority`.
+pub(crate) fn world(registry: &Registry) -> String {
+    let url = registry.url();
+    format!(
+        "[[upstream]]\nname = \"docker.io\"\nurl = \"{url}\"\ndefault = true\n\n\
+         [[trust]]\nname = \"corp\"\ntrusted_root = \"trusted_root.json\"\n\n"
+    )
+}
+
+impl Mirror {
+    /// Starts with `config`, in which `trusted_root.json` is the root of `authority`, one minute after the authority
+    /// signed.
+    pub(crate) async fn start(authority: &Authority, config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        authority.trusted_root().write_to(folder.path());
+        let clock = HandClock::at(authority.time().checked_add(Duration::from_mins(1)).unwrap());
+        Self::run(folder, clock, config).await
+    }
+
+    async fn run(folder: TempDir, clock: Arc<HandClock>, config: &str) -> Self {
+        let app = App::build(parse(folder.path(), config), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let (address, admin, stop) = (app.address(), app.admin_address(), CancellationToken::new());
+        let running = TaskTracker::new().spawn(app.run(stop.clone().cancelled_owned()));
+        Self { address, admin, stop, running: AbortOnDropHandle::new(running), folder, clock }
+    }
+
+    /// Stops, and starts again with the same storage and `config`.
+    pub(crate) async fn restart(self, config: &str) -> Self {
+        self.stop.cancel();
+        self.running.await.unwrap();
+        Self::run(self.folder, self.clock, config).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, &[]).await
+    }
+
+    pub(crate) async fn head(&self, path: &str) -> Answer {
+        self.ask(Method::HEAD, path, &[]).await
+    }
+
+    pub(crate) async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.ask(Method::GET, path, headers).await
+    }
+
+    pub(crate) async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+        ask(self.address, method, path, headers).await.unwrap()
+    }
+
+    /// The response head is there, but its body may break.
+    pub(crate) async fn try_get(&self, path: &str) -> hyper::Result<Answer> {
+        ask(self.address, Method::GET, path, &[]).await
+    }
+
+    pub(crate) async fn admin(&self, path: &str) -> Answer {
+        ask(self.admin, Method::GET, path, &[]).await.unwrap()
+    }
+}
+
+fn parse(folder: &Path, config: &str) -> Config {
+    let storage = folder.join("storage");
+    let config = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[storage]\npath = \"{}\"\n\n{config}",
+        storage.display()
+    );
+    Config::parse(&config, "test", folder, &Environment::default()).unwrap()
+}
+
+async fn ask(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)]) -> hyper::Result<Answer> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    TaskTracker::new().spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header("host", "mirror");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let (head, body) = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let reason = head.extensions.get::<ReasonPhrase>().map(|reason| String::from_utf8_lossy(reason.as_bytes()).into());
+    Ok(Answer { status: head.status, headers: head.headers, body, reason })
+}
+
+impl Answer {
+    /// The value of a header that must be there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).expect(name).to_str().unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    /// The code and the message of an error.
+    pub(crate) fn error(&self) -> (String, String) {
+        let error = &self.json()["errors"][0];
+        (error["code"].as_str().unwrap().to_owned(), error["message"].as_str().unwrap().to_owned())
+    }
+}
