@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,6 +12,7 @@ use hyper::rt::{Executor, Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -98,15 +99,19 @@ where
     S: Read + Write + Unpin + Send + 'static,
 {
     let activity = Activity::new();
-    let answer = Arc::clone(&serving.answer);
-    let counted = Arc::clone(&activity);
-    let connection = builder.serve_connection(
-        stream,
-        service_fn(move |request| respond(Arc::clone(&answer), Arc::clone(&counted), request)),
-    );
-    let mut connection = pin!(connection);
+    let (answer, counted) = (Arc::clone(&serving.answer), Arc::clone(&activity));
+    let service = service_fn(move |request| respond(Arc::clone(&answer), Arc::clone(&counted), request));
+    watch(serving, &activity, pin!(builder.serve_connection(stream, service))).await;
+}
+
+/// Runs `connection` until it ends, is cut, or its client stays away.
+async fn watch<A, C>(serving: &Serving<A>, activity: &Activity, mut connection: Pin<&mut C>)
+where
+    C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
+{
+    let limits = &serving.limits;
     let mut is_closing = false;
-    let mut look = pin!(sleep_until(Instant::now() + serving.limits.idle.min(serving.limits.stall)));
+    let mut look = pin!(sleep_until(Instant::now() + limits.idle.min(limits.stall)));
     loop {
         tokio::select! {
             end = connection.as_mut() => return report(end),
@@ -118,12 +123,12 @@ where
                 serving.cuts.fetch_add(1, Ordering::Relaxed);
                 return;
             }
-            () = look.as_mut() => match activity.state(&serving.limits) {
+            () = look.as_mut() => match activity.state(limits) {
                 State::Busy(until) => look.as_mut().reset(until),
                 State::Idle if !is_closing => {
                     is_closing = true;
                     connection.as_mut().graceful_shutdown();
-                    look.as_mut().reset(Instant::now() + serving.limits.head);
+                    look.as_mut().reset(Instant::now() + limits.head);
                 }
                 State::Idle => return debug!("idle, and did not close"),
                 State::Stalled => return debug!("the client takes nothing of what it asked for"),
