@@ -13,11 +13,11 @@ use serde_json::Value;
 use super::index::Demand;
 use super::{Case, Check, Index};
 
-/// The trust domain that the root of a case is loaded as.
-const DOMAIN: &str = "of-the-case";
+/// What the root and the key of a case are called.
+pub(crate) const OF_THE_CASE: &str = "of-the-case";
 
 /// The time of the checks: after everything in the corpus was made.
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-11-01T00:00:00Z".parse().unwrap()
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn judge(
 fn meets(fact: &Fact, check: &Check) -> Result<String, String> {
     match (fact.signer(), &check.policy.key) {
         (Signer::Key { .. }, Some(_)) => {}
-        (Signer::Certificate(certificate), None) if certificate.trust == DOMAIN => {
+        (Signer::Certificate(certificate), None) if certificate.trust == OF_THE_CASE => {
             if !is_by(certificate, &check.policy) {
                 return Err(format!("signed by {} of {}", certificate.subject, certificate.issuer));
             }
@@ -102,14 +102,20 @@ fn is_built(provenance: &Provenance, demand: &Demand) -> bool {
     }
 }
 
-/// Trust in the root that `check` asks for, by rules that this root can meet, and in its key.
+/// Trust in the root that `check` asks for, and in its key.
 pub(crate) fn trust(index: &Index, case: &Case, check: &Check) -> Trust {
+    let (domains, keys) = trusted(index, case, check);
+    Trust::load(&domains, &keys).unwrap_or_else(|error| panic!("{}: {error}", case.id))
+}
+
+/// The root that `check` asks for, by rules that this root can meet, and its key.
+pub(crate) fn trusted(index: &Index, case: &Case, check: &Check) -> (Vec<DomainSettings>, Vec<KeySettings>) {
     let demand = &check.policy;
     let other = demand.trust.as_ref().filter(|name| *name != "own").map(|name| format!("trust/{name}.json"));
     let root = other.or_else(|| demand.trust_root.clone()).or_else(|| case.trust_root.clone());
-    let domains: Vec<_> = root.iter().map(|root| domain(index.folder.join(root))).collect();
-    let keys: Vec<_> = demand.key.iter().map(|key| long_lived(index, case, key, demand.no_tlog)).collect();
-    Trust::load(&domains, &keys).unwrap_or_else(|error| panic!("{}: {error}", case.id))
+    let domains = root.iter().map(|root| domain(index.folder.join(root))).collect();
+    let keys = demand.key.iter().map(|key| long_lived(index, case, key, demand.no_tlog)).collect();
+    (domains, keys)
 }
 
 fn domain(trusted_root: PathBuf) -> DomainSettings {
@@ -119,7 +125,7 @@ fn domain(trusted_root: PathBuf) -> DomainSettings {
         _ => Requirement::NotRequired,
     };
     DomainSettings {
-        name: DOMAIN.to_owned(),
+        name: OF_THE_CASE.to_owned(),
         trusted_root,
         transparency_log: needs("tlogs"),
         certificate_timestamps: needs("ctlogs"),
@@ -129,7 +135,7 @@ fn domain(trusted_root: PathBuf) -> DomainSettings {
 fn long_lived(index: &Index, case: &Case, key: &str, without_log: bool) -> KeySettings {
     let own = index.folders(case).into_iter().map(|folder| folder.join(key)).find(|path| path.is_file());
     KeySettings {
-        name: "of-the-case".to_owned(),
+        name: OF_THE_CASE.to_owned(),
         path: own.unwrap_or_else(|| index.folder.join("keys/unrelated.pub")),
         not_before: None,
         not_after: None,

@@ -18,12 +18,28 @@ pub(crate) struct Index {
 pub(crate) struct Case {
     pub(crate) id: String,
     pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) e2e: Scope,
     /// The case whose files it takes and changes.
     pub(crate) base: Option<String>,
     /// The trusted root that its evidence was made under, relative to the corpus.
     pub(crate) trust_root: Option<String>,
     #[serde(default)]
     pub(crate) checks: Vec<Check>,
+}
+
+/// How much of an image a case has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Scope {
+    /// All of it.
+    Full,
+    /// Its manifests and their evidence.
+    ManifestOnly,
+    /// None of it, or less: there is nothing to pull.
+    #[default]
+    #[serde(other)]
+    Elsewhere,
 }
 
 /// One verdict to reproduce.

@@ -1,15 +1,11 @@
 //! The evidence of every image of the corpus, straight through `verify::check`: which piece proves what, whatever a
 //! registry or a rule would make of it.
 
-use std::fs;
-use std::path::PathBuf;
-
-use bonafide::evidence::{Evidence, Via, attestation_tag, layers, signature_tag};
-use bonafide::oci::{Digest, digest_of, parse_manifest};
+use bonafide::oci::Digest;
 use bonafide::verify::Subject;
-use serde_json::Value;
 
 use super::demand::{judge, trust};
+use super::layout::Layout;
 use super::{Case, Check, Index, Outcome, conclude, folder};
 
 #[test]
@@ -44,51 +40,4 @@ fn proved(index: &Index, case: &Case, check: &Check) -> Result<String, String> {
         }
     }
     Err(because)
-}
-
-/// An image layout, and below it the one that it changes.
-struct Layout {
-    folders: Vec<PathBuf>,
-    index: Value,
-}
-
-impl Layout {
-    fn of(index: &Index, case: &Case) -> Self {
-        let folders: Vec<_> =
-            index.folders(case).iter().flat_map(|folder| [folder.join("overlay"), folder.join("layout")]).collect();
-        let index = folders.iter().find_map(|folder| fs::read(folder.join("index.json")).ok()).unwrap();
-        Self { folders, index: serde_json::from_slice(&index).unwrap() }
-    }
-
-    fn blob(&self, digest: Digest) -> Option<Vec<u8>> {
-        let name = format!("blobs/sha256/{}", digest.hex());
-        let blob = self.folders.iter().find_map(|folder| fs::read(folder.join(&name)).ok())?;
-        assert_eq!(Digest::of(&blob), digest);
-        Some(blob)
-    }
-
-    /// The evidence about `subject`: by tag, and by subject.
-    fn evidence(&self, subject: Digest) -> Vec<Evidence> {
-        let listed = self.index["manifests"].as_array().unwrap();
-        listed.iter().filter_map(|entry| self.manifest(entry, subject)).flatten().collect()
-    }
-
-    fn manifest(&self, entry: &Value, subject: Digest) -> Option<Vec<Evidence>> {
-        let digest: Digest = entry["digest"].as_str()?.parse().ok()?;
-        let manifest = parse_manifest(&self.blob(digest)?).ok()?;
-        let tag = entry["annotations"]["org.opencontainers.image.ref.name"].as_str().unwrap_or_default();
-        let via = if tag == signature_tag(subject).as_str() {
-            Via::SignatureTag
-        } else if tag == attestation_tag(subject).as_str() {
-            Via::AttestationTag
-        } else {
-            manifest.subject().filter(|it| digest_of(it).ok() == Some(subject)).map(|_| Via::Referrer)?
-        };
-        let layers = layers(&manifest, digest, subject, via).ok()?;
-        let evidence = layers.into_iter().filter_map(|layer| {
-            let bytes = self.blob(layer.source.layer)?;
-            Some(layer.into_evidence(bytes.into()))
-        });
-        Some(evidence.collect())
-    }
 }

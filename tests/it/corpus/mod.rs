@@ -7,8 +7,10 @@
 
 mod bundles;
 mod demand;
+mod images;
 mod index;
 mod layers;
+mod layout;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;

@@ -85,6 +85,11 @@ impl Mirror {
         Self::run(folder, clock, config).await
     }
 
+    /// Starts with `config` at the time `now`.
+    pub(crate) async fn at(now: Timestamp, config: &str) -> Self {
+        Self::run(tempfile::tempdir().unwrap(), HandClock::at(now), config).await
+    }
+
     async fn run(folder: TempDir, clock: Arc<HandClock>, config: &str) -> Self {
         let app = App::build(parse(folder.path(), config), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         let (address, admin, stop) = (app.address(), app.admin_address(), CancellationToken::new());
