@@ -27,8 +27,8 @@ for client in "${clients[@]}"; do
     claim "$client: is refused the image built from another source" \
         stays_inside fails_saying 'provenance.*mallory/apex' "pull_$client" seed/other-source:v1
 done
-claim 'not a layer of it was fetched from the upstream' \
-    fails grep -E "GET /v2/acme/unsigned/blobs/($(blobs_of acme/unsigned | paste -sd '|'))" "$work/log/upstream"
+layers_asked_for() { grep '"bonafide/' "$work/log/upstream" | grep -E "GET /v2/$1/blobs/($(blobs_of "$1" | paste -sd '|'))"; }
+claim 'not a layer of it was fetched from the upstream' fails layers_asked_for acme/unsigned
 
 # The watch itself: without the files of deploy/, a refusal leads past Bonafide, and is seen.
 goes_around() { ! stays_inside "$@"; }

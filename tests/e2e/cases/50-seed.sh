@@ -116,7 +116,7 @@ publish_foreign() { # ERA REPOSITORY PIECE: this one piece made by the same pipe
     digest=$(crane digest "$upstream/$2:v1")
     seed_source=mallory/apex piece "$3" "$1" "$upstream/$2@$digest" && refused "$2" "$(names "$3").*mallory"
 }
-names() { case $1 in sbom) echo 'bill of materials|sbom' ;; *) echo "$1" ;; esac; }
+names() { case $1 in sbom) echo '(bill of materials|sbom)' ;; *) echo "$1" ;; esac; }
 
 for era in A "A'" B; do
     name=seed/era-$(tr "A-Z'" 'a-zb' <<<"$era")
