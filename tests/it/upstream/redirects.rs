@@ -38,10 +38,15 @@ async fn another_host_that_asks_for_credentials_gets_none() {
     let (bed, _folder) = bed_with_password().await;
     let storage = Registry::start().await;
     let digest = storage.push_blob("lib/app", "0123456789");
-    storage.set_auth(Auth::Basic { username: "u".into(), password: "hunter2".into() });
     bed.registry.set_auth(Auth::Open);
     bed.registry.fault("/blobs/", Fault::MovedTo(storage.url()));
-    assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Unauthorized);
+    // A realm of its own would be told the password of the registry.
+    let bearer = Auth::Bearer { realm: None, credentials: None, expires_in: None };
+    for auth in [Auth::Basic { username: "u".into(), password: "hunter2".into() }, bearer] {
+        storage.set_auth(auth);
+        assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Unauthorized);
+    }
+    assert_eq!((bed.registry.requests().len(), storage.requests().len()), (2, 2));
     assert!(storage.requests().iter().all(|request| request.header(AUTHORIZATION).is_none()));
 }
 
