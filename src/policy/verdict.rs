@@ -31,11 +31,12 @@ impl Verdict {
         Self { decision: Decision::Refuse, rule: None, mode: None, requirements: vec![requirement], message: None }
     }
 
-    /// The requirement whose first reason is the most telling of all, with that reason; none if every one is met.
+    /// The requirement whose first reason is the most telling of all, with that reason; the first of equals, since rules
+    /// put the signature first. None if every requirement is met.
     pub fn most_telling(&self) -> Option<(RequirementKind, &Reason)> {
         let unmet = self.requirements.iter().filter(|requirement| !requirement.met);
-        let first = unmet.filter_map(|requirement| Some((requirement.kind, requirement.reasons.first()?)));
-        first.max_by_key(|(_, reason)| reason.code)
+        let told = unmet.filter_map(|requirement| Some((requirement.kind, requirement.reasons.first()?)));
+        told.reduce(|best, next| if next.1.code > best.1.code { next } else { best })
     }
 }
 

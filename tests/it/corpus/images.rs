@@ -1,8 +1,6 @@
 //! Every image of the corpus, pulled: its evidence at an upstream, the demand of each check as a rule, and the mirror
 //! between them.
 
-use std::fmt::Write;
-
 use bonafide::oci::{Digest, Manifest, digest_of, parse_manifest};
 use bonafide::trust::{DomainSettings, KeySettings, Requirement, WithoutLog};
 use http::StatusCode;
@@ -76,32 +74,30 @@ fn publish(layout: &Layout, upstream: &Registry) {
 fn configuration(index: &Index, case: &Case, check: &Check, upstream: &Registry) -> String {
     let (domains, keys) = demand::trusted(index, case, check);
     let mut text = format!("[[upstream]]\nname = \"corpus.test\"\nurl = \"{}\"\n", upstream.url());
-    domains.iter().for_each(|domain| write_domain(&mut text, domain));
-    keys.iter().for_each(|key| write_key(&mut text, key));
-    text.push_str(&rule(check));
-    text
+    domains.iter().map(domain_table).chain(keys.iter().map(key_table)).for_each(|table| text.push_str(&table));
+    text + &rule(check)
 }
 
-fn write_domain(text: &mut String, domain: &DomainSettings) {
+fn domain_table(domain: &DomainSettings) -> String {
     let needs = |requirement| match requirement {
         Requirement::Required => "required",
         Requirement::NotRequired => "none",
     };
     let (log, sct) = (needs(domain.transparency_log), needs(domain.certificate_timestamps));
-    writeln!(
-        text,
-        "[[trust]]\nname = {:?}\ntrusted_root = {:?}\ntransparency_log = {log:?}\ncertificate_timestamps = {sct:?}",
-        domain.name, domain.trusted_root
+    let (name, root) = (&domain.name, domain.trusted_root.display());
+    format!(
+        "[[trust]]\nname = \"{name}\"\ntrusted_root = \"{root}\"\n\
+         transparency_log = \"{log}\"\ncertificate_timestamps = \"{sct}\"\n"
     )
-    .unwrap();
 }
 
-fn write_key(text: &mut String, key: &KeySettings) {
+fn key_table(key: &KeySettings) -> String {
     let without_log = match key.without_log {
         WithoutLog::Allow => "allow",
         WithoutLog::Refuse => "refuse",
     };
-    writeln!(text, "[[key]]\nname = {:?}\npath = {:?}\nwithout_log = {without_log:?}", key.name, key.path).unwrap();
+    let (name, path) = (&key.name, key.path.display());
+    format!("[[key]]\nname = \"{name}\"\npath = \"{path}\"\nwithout_log = \"{without_log}\"\n")
 }
 
 /// The rule that demands what `check` demands.
