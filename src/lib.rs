@@ -15,6 +15,7 @@ pub mod front;
 pub mod gate;
 pub mod limits;
 pub mod listen;
+pub mod lookups;
 pub mod oci;
 pub mod policy;
 pub mod telemetry;

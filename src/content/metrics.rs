@@ -1,6 +1,8 @@
 //! What is counted about content.
 
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, Registry};
+
+use crate::lookups::Lookups;
 
 /// The counters of this module.
 #[derive(Debug, Clone)]
@@ -8,13 +10,6 @@ pub(super) struct Metrics {
     pub(super) mismatches: IntCounter,
     pub(super) manifest: Lookups,
     pub(super) blob: Lookups,
-}
-
-/// Lookups in one cache, by outcome.
-#[derive(Debug, Clone)]
-pub(super) struct Lookups {
-    hit: IntCounter,
-    miss: IntCounter,
 }
 
 impl Metrics {
@@ -29,20 +24,5 @@ impl Metrics {
             manifest: Lookups::register("manifest", registry)?,
             blob: Lookups::register("blob", registry)?,
         })
-    }
-}
-
-impl Lookups {
-    /// One vector for each cache, with the cache as a constant label: modules that share the name of the metric need
-    /// not share code.
-    fn register(cache: &str, registry: &Registry) -> Result<Self, prometheus::Error> {
-        let options = Opts::new("bonafide_cache_lookups_total", "Lookups by cache, and whether it was there");
-        let lookups = IntCounterVec::new(options.const_label("cache", cache), &["outcome"])?;
-        registry.register(Box::new(lookups.clone()))?;
-        Ok(Self { hit: lookups.with_label_values(&["hit"]), miss: lookups.with_label_values(&["miss"]) })
-    }
-
-    pub(super) fn count(&self, found: bool) {
-        if found { self.hit.inc() } else { self.miss.inc() }
     }
 }

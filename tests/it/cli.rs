@@ -12,33 +12,12 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::support::authority::Authority;
-use crate::support::authority::seed;
+use crate::support::authority::seed::{self, RULE};
 use crate::support::content::Repositories;
 use crate::support::mirror::world;
 use crate::support::registry::Registry;
 
 const IMAGE: &str = "docker.io/fystacklabs/apex:v1.2.3";
-
-/// All three requirements, as the pipeline can meet them.
-const RULE: &str = r#"
-    [[rule]]
-    name = "fystack"
-    images = ["docker.io/fystacklabs/*"]
-
-    [[rule.signature]]
-    trust = "corp"
-    issuer = "https://token.actions.githubusercontent.com"
-    subject = "https://github.com/fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v*"
-    source_repository = "https://github.com/fystack/apex"
-
-    [rule.provenance]
-    level = 3
-    builders = ["slsa-github-generator"]
-    source = "github.com/fystack/apex"
-
-    [rule.sbom]
-    formats = ["spdx"]
-"#;
 
 /// A folder with a configuration.
 struct Setup {

@@ -13,34 +13,10 @@ use jiff::Timestamp;
 use crate::support::authority::Authority;
 use crate::support::authority::identity::{Build, Identity};
 use crate::support::authority::publisher::Publisher;
-use crate::support::authority::seed::{self, Release};
+use crate::support::authority::seed::{self, RULE, Release};
 use crate::support::content::Repositories;
 
 const REPOSITORY: &str = "fystacklabs/apex";
-
-/// All three requirements, as the pipeline can meet them.
-const RULE: &str = r#"
-    [[rule]]
-    name = "fystack"
-    images = ["docker.io/fystacklabs/*"]
-    tags = ["v*"]
-
-    [[rule.signature]]
-    trust = "corp"
-    issuer = "https://token.actions.githubusercontent.com"
-    subject = "https://github.com/fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v*"
-    source_repository = "https://github.com/fystack/apex"
-
-    [rule.provenance]
-    level = 3
-    builders = ["slsa-github-generator"]
-    source = "github.com/fystack/apex"
-    source_ref = "refs/tags/{tag}"
-
-    [rule.sbom]
-    formats = ["spdx"]
-    deny_packages = ["pkg:npm/axios@1.14.1"]
-"#;
 
 type Era = fn(&Authority, &mut Repositories, &str, &str) -> Release;
 

@@ -17,6 +17,30 @@ pub(crate) const GENERATOR_RELEASE: &str = "refs/tags/v2.1.0";
 /// What the images contain.
 pub(crate) const PACKAGES: &[&str] = &["pkg:npm/axios@1.13.2", "pkg:golang/github.com/nats-io/nats.go@v1.48.0"];
 
+/// The rule that demands all three of releases at `docker.io`, under the trust domain `corp`.
+pub(crate) const RULE: &str = r#"
+    [[rule]]
+    name = "fystack"
+    images = ["docker.io/fystacklabs/*"]
+    message = "ask #platform"
+
+    [[rule.signature]]
+    trust = "corp"
+    issuer = "https://token.actions.githubusercontent.com"
+    subject = "https://github.com/fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v*"
+    source_repository = "https://github.com/fystack/apex"
+
+    [rule.provenance]
+    level = 3
+    builders = ["slsa-github-generator"]
+    source = "github.com/fystack/apex"
+    source_ref = "refs/tags/{tag}"
+
+    [rule.sbom]
+    formats = ["spdx"]
+    deny_packages = ["pkg:npm/axios@1.14.1"]
+"#;
+
 /// A published release.
 pub(crate) struct Release {
     pub(crate) build: Build,
