@@ -33,14 +33,14 @@ fails_saying() {
 # fails COMMAND..
 fails() { fails_saying '' "$@"; }
 
-# eventually COMMAND..: COMMAND ends well within ten seconds.
+# eventually COMMAND..: COMMAND ends well within half a minute.
 eventually() {
     local i
-    for i in $(seq 100); do
+    for i in $(seq 300); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.1
     done
-    printf 'not within ten seconds: %s\n' "$*"
+    printf 'not within half a minute: %s\n' "$*"
     return 1
 }
 

@@ -14,6 +14,7 @@ mod config;
 mod content;
 mod corpus;
 mod counted;
+mod documentation;
 mod durability;
 mod evidence_corpus;
 mod facts;
