@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 
 use crate::content::Length;
 use crate::evidence::{is_evidence_blob, is_evidence_manifest};
-use crate::facts::GrantKind;
+use crate::facts::{Grant, GrantKind};
 use crate::gate::Gate;
 use crate::gate::admitted::{Admitted, Refusal};
 use crate::gate::collect;
@@ -98,7 +98,9 @@ impl Gate {
     async fn grant_carrier(&self, admitted: &Admitted, carrier: &Carrier) -> Result<bool, Refusal> {
         let Carrier { digest, bytes, manifest } = carrier;
         let granted = self.facts.grants(&admitted.repository, *digest).await?;
-        if granted.iter().any(|grant| grant.root == admitted.root) {
+        // A grant as a blob says nothing: a text that is served as a document may read as a manifest as well.
+        let is_known = |grant: &Grant| grant.root == admitted.root && grant.kind == GrantKind::Manifest;
+        if granted.iter().any(is_known) {
             return Ok(true);
         }
         for blob in manifest.blobs() {

@@ -24,6 +24,7 @@ mod policy_corpus;
 mod pull;
 mod seed;
 mod server;
+mod stranger;
 mod support;
 mod upstream;
 mod verify;
