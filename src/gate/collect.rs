@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::evidence::{self, Evidence, Layer, Source, Via};
 use crate::gate::manifests::Manifests;
 use crate::limits::{EVIDENCE_PIECES, EVIDENCE_TOTAL_BYTES};
-use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, digest_of};
+use crate::oci::{Descriptor, Digest, Hasher, Manifest, Repository, Tag, digest_of};
 use crate::upstream::{Unavailable, UnavailableKind, Upstream};
 use crate::verify::{Coverage, Flaw, FlawKind};
 
@@ -164,7 +164,13 @@ impl Collection<'_> {
         for (layer, blob) in answers {
             match self.answer(blob) {
                 Some(Some(bytes)) => evidence.push(layer.into_evidence(bytes)),
-                Some(None) => self.flaw_of(layer.source, FlawKind::Malformed, "its layer is not at the upstream"),
+                Some(None) => {
+                    self.flaw_of(
+                        layer.source,
+                        FlawKind::Malformed,
+                        "its layer, as it says it is, is not at the upstream",
+                    );
+                }
                 None => {}
             }
         }
@@ -208,7 +214,10 @@ impl Collection<'_> {
     }
 }
 
-/// The bytes of `layer`, which hash to its digest.
+/// The bytes of `layer`, which hash to its digest; nothing if there are none, or not as many as it says.
+///
+/// Its size is a claim of whoever pushed it: a false one is a flaw of that piece, and holds up no other. No more is held
+/// in memory than it says, since that is what was reckoned with.
 async fn fetch(upstream: &dyn Upstream, repository: &Repository, layer: &Layer) -> Result<Option<Bytes>, Unavailable> {
     let digest = layer.source.layer;
     let Some(blob) = upstream.blob(&repository.name, digest, 0).await? else {
@@ -220,14 +229,20 @@ async fn fetch(upstream: &dyn Upstream, repository: &Repository, layer: &Layer) 
         text: format!("{repository}@{digest}: {text}"),
         retry_after: None,
     };
-    let mut bytes = BytesMut::new();
+    let (mut bytes, mut hasher, mut length) = (BytesMut::new(), Hasher::new(), 0_u64);
     let mut chunks = blob.bytes;
     while let Some(chunk) = chunks.try_next().await.map_err(|error| unusable(error.to_string()))? {
-        if (bytes.len() + chunk.len()) as u64 > layer.limit() {
-            return Err(unusable("more bytes than declared".to_owned()));
+        length = length.saturating_add(chunk.len() as u64);
+        if length > layer.limit() {
+            return Ok(None);
         }
-        bytes.extend_from_slice(&chunk);
+        hasher.update(&chunk);
+        if length <= layer.size {
+            bytes.extend_from_slice(&chunk);
+        }
     }
-    let bytes = bytes.freeze();
-    if Digest::of(&bytes) == digest { Ok(Some(bytes)) } else { Err(unusable("another digest".to_owned())) }
+    if hasher.finish() != digest {
+        return Err(unusable("another digest".to_owned()));
+    }
+    Ok((length == layer.size).then(|| bytes.freeze()))
 }

@@ -1,10 +1,12 @@
 //! Serving evidence: whoever was admitted is served what proves it, so that `cosign verify` and admission controllers
 //! work through this mirror. No image may leave in the clothes of evidence.
 
+use std::io;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-use crate::content::Length;
+use crate::content::{Length, Reader};
 use crate::evidence::{is_evidence_blob, is_evidence_manifest};
 use crate::facts::{Grant, GrantKind};
 use crate::gate::Gate;
@@ -116,12 +118,32 @@ impl Gate {
 
     async fn is_evidence(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, Refusal> {
         let Ok(digest) = digest_of(blob) else { return Ok(false) };
-        let reader = self.fetch_blob(repository, digest, Length::Exactly(blob.size())).await?;
-        let mut chunks = std::pin::pin!(reader.stream(0..blob.size()));
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = chunks.next().await {
-            bytes.extend_from_slice(&chunk.map_err(Refusal::undecided)?);
+        let reader = match self.fetch_blob(repository, digest, Length::Exactly(blob.size())).await {
+            Ok(reader) => reader,
+            Err(Refusal::Invalid { .. }) => return Ok(false),
+            Err(refusal @ (Refusal::Denied(_) | Refusal::NotFound { .. } | Refusal::Undecided { .. })) => {
+                return Err(refusal);
+            }
+        };
+        match read(reader, blob.size()).await {
+            Ok(bytes) => Ok(is_evidence_blob(blob, &bytes)),
+            Err(error) if is_broken(&error) => Ok(false),
+            Err(error) => Err(Refusal::undecided(error)),
         }
-        Ok(is_evidence_blob(blob, &bytes))
     }
+}
+
+async fn read(reader: Reader, size: u64) -> io::Result<BytesMut> {
+    let mut chunks = std::pin::pin!(reader.stream(0..size));
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = chunks.next().await {
+        bytes.extend_from_slice(&chunk?);
+    }
+    Ok(bytes)
+}
+
+/// Whether a blob is not there, or not what the manifest says that it is. Anybody can push such a manifest, so it must
+/// not hide the evidence beside it.
+fn is_broken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData)
 }

@@ -82,6 +82,11 @@ impl World {
     }
 }
 
+fn described(mut descriptor: Value, size: u64) -> Value {
+    descriptor["size"] = json!(size);
+    descriptor
+}
+
 #[tokio::test]
 async fn a_document_that_is_also_a_manifest_opens_no_image() {
     let mut world = World::signed().await;
@@ -102,4 +107,30 @@ async fn a_document_that_is_also_a_manifest_opens_no_image() {
     assert_eq!(world.manifest(&tag).await.status, StatusCode::NOT_FOUND);
     let blob = world.mirror.get(&format!("/v2/{REPOSITORY}/blobs/{}", Digest::of(&program))).await;
     assert_eq!(blob.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn evidence_that_is_larger_than_it_says_holds_up_nothing() {
+    let mut world = World::signed().await;
+    let junk = vec![b' '; 9 * 1024 * 1024];
+    world.attach(described(descriptor("application/vnd.dev.cosign.simplesigning.v1+json", &junk), 1));
+    world.repositories.push_blob(REPOSITORY, &junk);
+    world.registry.publish(world.repositories.clone());
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn broken_evidence_is_left_out_of_the_referrers() {
+    let junk = b"{\"junk\":true}";
+    for (size, there) in [(1, true), (1000, true), (13, false)] {
+        let mut world = World::signed().await;
+        world.attach(described(descriptor(BUNDLE, junk), size));
+        if there {
+            world.repositories.push_blob(REPOSITORY, junk);
+            world.registry.publish(world.repositories.clone());
+        }
+        let referrers = world.mirror.get(&format!("/v2/{REPOSITORY}/referrers/{}", world.digest())).await;
+        assert_eq!(referrers.status, StatusCode::OK, "{size} {there}");
+        assert_eq!(referrers.json()["manifests"].as_array().unwrap().len(), 2, "{size} {there}");
+    }
 }
