@@ -143,11 +143,23 @@ impl Gate {
         }
         let digest = self.resolve(image).await?;
         let target = Target { image, tag: image.tag(), digest };
-        if let Some(judged) = self.judge_roots(&target, GrantKind::Manifest).await? {
-            return self.admitted(&target, judged, Size::Manifest);
-        }
-        let judged = self.judge(&target, digest).await?;
+        let judged = self.judge_manifest(&target).await?;
         self.admitted(&target, judged, Size::Manifest)
+    }
+
+    /// The verdict on a manifest: by what reaches it, else on its own evidence.
+    async fn judge_manifest(&self, target: &Target<'_>) -> Result<Judged, Refusal> {
+        let grants = self.granted(target, GrantKind::Manifest).await?;
+        let granted = match self.judge_grants(target, &grants).await? {
+            Some((judged, _)) if judged.verdict.decision == Decision::Admit => return Ok(judged),
+            granted => granted.map(|(judged, _)| judged).filter(|judged| is_undecided(&judged.verdict)),
+        };
+        let own = self.judge(target, target.digest).await?;
+        match own.verdict.decision {
+            // Nothing is refused while a root that might admit it is undecided.
+            Decision::Refuse => Ok(granted.unwrap_or(own)),
+            Decision::Admit | Decision::Undecided => Ok(own),
+        }
     }
 
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<(Admitted, Verdict), Refusal> {
@@ -186,13 +198,6 @@ impl Gate {
         }
     }
 
-    /// The first root that admits `target` by a grant, if one does.
-    async fn judge_roots(&self, target: &Target<'_>, kind: GrantKind) -> Result<Option<Judged>, Refusal> {
-        let grants = self.granted(target, kind).await?;
-        let judged = self.judge_grants(target, &grants).await?.map(|(judged, _)| judged);
-        Ok(judged.filter(|judged| judged.verdict.decision == Decision::Admit))
-    }
-
     async fn granted(&self, target: &Target<'_>, kind: GrantKind) -> Result<Vec<Grant>, Refusal> {
         let grants = self.facts.grants(&target.image.repository, target.digest).await?;
         Ok(grants.iter().filter(|grant| grant.kind == kind).take(ROOTS_PER_GRANT).copied().collect())
@@ -218,10 +223,12 @@ impl Gate {
     async fn judge(&self, target: &Target<'_>, root: Digest) -> Result<Judged, Refusal> {
         let repository = &target.image.repository;
         let tags = self.tags_of(target, root).await?;
-        let mut verdict = self.verdict(repository, root, &tags).await?;
-        if verdict.decision == Decision::Refuse && self.is_stale(repository, root).await? {
-            self.prove(repository, root).await?;
-            verdict = self.verdict(repository, root, &tags).await?;
+        let mut proof = None;
+        let mut verdict = self.verdict(repository, root, &tags, &mut proof).await?;
+        if verdict.decision == Decision::Refuse && proof.as_ref().is_some_and(|proof| self.is_stale(proof)) {
+            // What could not be asked for now may be what has come since: the new proof counts, even if it is partial.
+            proof = Some(self.prove(repository, root).await?);
+            verdict = self.verdict(repository, root, &tags, &mut proof).await?;
         }
         Ok(Judged { verdict, root })
     }
@@ -234,19 +241,29 @@ impl Gate {
         Ok(std::iter::once(None).chain(seen.iter().cloned().map(Some)).collect())
     }
 
-    async fn verdict(&self, repository: &Repository, root: Digest, tags: &[Option<Tag>]) -> Result<Verdict, Refusal> {
-        let mut first = None;
+    /// The first verdict that admits, else the first undecided one, else the first. `proof` is found out once, and only
+    /// if a rule asks for it: one that is partial is kept nowhere else.
+    async fn verdict(
+        &self,
+        repository: &Repository,
+        root: Digest,
+        tags: &[Option<Tag>],
+        proof: &mut Option<Arc<Proof>>,
+    ) -> Result<Verdict, Refusal> {
+        let mut best: Option<Verdict> = None;
         for tag in tags {
             let request = Request { repository, tag: tag.as_ref(), digest: root };
-            let proof =
-                if self.policy.needs_proof(&request) { Some(self.proof(repository, root).await?) } else { None };
+            if proof.is_none() && self.policy.needs_proof(&request) {
+                *proof = Some(self.proof(repository, root).await?);
+            }
             let verdict = self.policy.judge(&request, proof.as_deref(), self.clock.now());
             match verdict.decision {
                 Decision::Admit => return Ok(verdict),
-                Decision::Refuse | Decision::Undecided => first = first.or(Some(verdict)),
+                Decision::Undecided => best = best.filter(is_undecided).or(Some(verdict)),
+                Decision::Refuse => best = best.or(Some(verdict)),
             }
         }
-        first.ok_or_else(|| Refusal::undecided("nothing to judge"))
+        best.ok_or_else(|| Refusal::undecided("nothing to judge"))
     }
 
     /// What is known of `root`, found out first if nothing is.
@@ -265,15 +282,17 @@ impl Gate {
     }
 
     /// Whether evidence may have been published since it was collected: signatures arrive late.
-    async fn is_stale(&self, repository: &Repository, root: Digest) -> Result<bool, Refusal> {
-        let proof = self.facts.proof(&self.key(repository, root)).await?;
-        let age = proof.map(|proof| self.clock.now().duration_since(proof.collected_at));
-        Ok(age.is_some_and(|age| age.unsigned_abs() > REFUSAL_TTL))
+    fn is_stale(&self, proof: &Proof) -> bool {
+        self.clock.now().duration_since(proof.collected_at).unsigned_abs() > REFUSAL_TTL
     }
 
     fn key(&self, repository: &Repository, digest: Digest) -> ProofKey {
         ProofKey { repository: repository.clone(), digest, epoch: self.epoch.clone() }
     }
+}
+
+fn is_undecided(verdict: &Verdict) -> bool {
+    verdict.decision == Decision::Undecided
 }
 
 /// What could not be found out, in words.

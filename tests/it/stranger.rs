@@ -1,16 +1,18 @@
 //! What a stranger can do who may push to a repository, and may not sign: nothing beyond wasting a little time.
 
+use std::time::Duration;
+
 use bonafide::oci::Digest;
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::support::authority::Authority;
-use crate::support::authority::image::{OCI_CONFIG, OCI_MANIFEST, descriptor};
+use crate::support::authority::image::{Image, OCI_CONFIG, OCI_MANIFEST, descriptor};
 use crate::support::authority::publisher::Publisher;
 use crate::support::authority::seed::{self, Release};
 use crate::support::content::Repositories;
 use crate::support::mirror::{Answer, Mirror, world};
-use crate::support::registry::Registry;
+use crate::support::registry::{Fault, Registry};
 
 const REPOSITORY: &str = "acme/app";
 const TAG: &str = "v1.2.3";
@@ -33,6 +35,16 @@ const RULES: &str = r#"
     deny_packages = ["pkg:npm/axios@1.14.1"]
 
     [[rule]]
+    name = "released"
+    images = ["docker.io/released/*"]
+    tags = ["v*"]
+
+    [[rule.signature]]
+    trust = "corp"
+    issuer = "https://token.actions.githubusercontent.com"
+    subject = "https://github.com/fystack/*"
+
+    [[rule]]
     name = "open"
     images = ["docker.io/open/*"]
     mode = "allow"
@@ -43,6 +55,7 @@ struct World {
     mirror: Mirror,
     repositories: Repositories,
     release: Release,
+    config: String,
 }
 
 impl World {
@@ -51,12 +64,17 @@ impl World {
         let mut repositories = Repositories::default();
         let release = publish(&authority, &mut repositories, REPOSITORY, TAG);
         registry.publish(repositories.clone());
-        let mirror = Mirror::start(&authority, &format!("{}{RULES}", world(&registry))).await;
-        Self { registry, mirror, repositories, release }
+        let config = format!("{}{RULES}", world(&registry));
+        let mirror = Mirror::start(&authority, &config).await;
+        Self { registry, mirror, repositories, release, config }
     }
 
     async fn signed() -> Self {
         Self::new(seed::era_b).await
+    }
+
+    async fn unsigned() -> Self {
+        Self::new(|_, repositories, repository, tag| seed::unsigned(repositories, repository, tag)).await
     }
 
     fn digest(&self) -> Digest {
@@ -133,4 +151,58 @@ async fn broken_evidence_is_left_out_of_the_referrers() {
         assert_eq!(referrers.status, StatusCode::OK, "{size} {there}");
         assert_eq!(referrers.json()["manifests"].as_array().unwrap().len(), 2, "{size} {there}");
     }
+}
+
+#[tokio::test]
+async fn an_old_refusal_is_not_repeated_while_the_evidence_cannot_be_asked_for() {
+    let world = World::unsigned().await;
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
+    world.registry.fault(".sig", Fault::Status(403));
+    world.mirror.clock.advance(Duration::from_hours(1));
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    world.registry.clear_faults();
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn evidence_is_collected_once_a_request_however_many_tags_a_digest_has() {
+    let mut world = World::unsigned().await;
+    for tag in ["v1", "v2", "v3", "v4"] {
+        world.repositories.push_manifest(REPOSITORY, Some(tag), &world.release.image.manifest);
+        world.registry.publish(world.repositories.clone());
+        assert_eq!(world.manifest(tag).await.status, StatusCode::FORBIDDEN);
+    }
+    world.registry.fault(".att", Fault::Status(403));
+    world.mirror.clock.advance(Duration::from_hours(1));
+    world.registry.forget_requests();
+    assert_eq!(world.manifest(world.digest()).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.registry.requests_to(".att").len(), 1);
+}
+
+#[tokio::test]
+async fn a_digest_is_not_refused_while_a_tag_that_it_was_seen_under_is_undecided() {
+    let world = World::unsigned().await;
+    let mut repositories = Repositories::default();
+    let digest = Publisher::new(&mut repositories, "released/app").image("v1", &Image::new("released"));
+    world.registry.publish(repositories);
+    world.registry.fault(".att", Fault::Status(403));
+    for reference in ["v1".to_owned(), digest.to_string()] {
+        let answer = world.mirror.get(&format!("/v2/released/app/manifests/{reference}")).await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn a_child_is_not_refused_while_its_root_is_undecided() {
+    let mut world = World::signed().await;
+    let child = world.release.image.children[0].digest();
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+    // Other trust: everything is to be proven again.
+    world.config.push_str("[[trust]]\nname = \"other\"\ntrusted_root = \"trusted_root.json\"\n");
+    world.mirror = world.mirror.restart(&world.config).await;
+    let index = world.digest();
+    world.registry.fault(&format!("referrers/{index}"), Fault::Status(403));
+    assert_eq!(world.manifest(child).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    world.registry.clear_faults();
+    assert_eq!(world.manifest(child).await.status, StatusCode::OK);
 }
