@@ -86,7 +86,7 @@ impl World {
     }
 
     /// Attaches a manifest with one layer to the image, as anybody can.
-    fn attach(&mut self, layer: Value) -> Digest {
+    fn attach(&mut self, layer: &Value) -> Digest {
         let manifest = json!({
             "schemaVersion": 2, "mediaType": OCI_MANIFEST, "artifactType": BUNDLE,
             "config": descriptor(EMPTY, b"{}"), "layers": [layer],
@@ -114,7 +114,7 @@ async fn a_document_that_is_also_a_manifest_opens_no_image() {
         "config": descriptor(OCI_CONFIG, b"{}"), "layers": [descriptor(DSSE, &program)],
     }))
     .unwrap();
-    world.attach(descriptor("application/vnd.in-toto+json", &disguised));
+    world.attach(&descriptor("application/vnd.in-toto+json", &disguised));
     world.repositories.push_blob(REPOSITORY, &disguised);
     world.repositories.push_blob(REPOSITORY, &program);
     let tag = format!("sha256-{}.sig", world.digest().hex());
@@ -131,7 +131,7 @@ async fn a_document_that_is_also_a_manifest_opens_no_image() {
 async fn evidence_that_is_larger_than_it_says_holds_up_nothing() {
     let mut world = World::signed().await;
     let junk = vec![b' '; 9 * 1024 * 1024];
-    world.attach(described(descriptor("application/vnd.dev.cosign.simplesigning.v1+json", &junk), 1));
+    world.attach(&described(descriptor("application/vnd.dev.cosign.simplesigning.v1+json", &junk), 1));
     world.repositories.push_blob(REPOSITORY, &junk);
     world.registry.publish(world.repositories.clone());
     assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
@@ -142,7 +142,7 @@ async fn broken_evidence_is_left_out_of_the_referrers() {
     let junk = b"{\"junk\":true}";
     for (size, there) in [(1, true), (1000, true), (13, false)] {
         let mut world = World::signed().await;
-        world.attach(described(descriptor(BUNDLE, junk), size));
+        world.attach(&described(descriptor(BUNDLE, junk), size));
         if there {
             world.repositories.push_blob(REPOSITORY, junk);
             world.registry.publish(world.repositories.clone());
