@@ -40,6 +40,17 @@ impl Manifests {
         if let Some(bytes) = self.content.manifest(digest).await? {
             return Ok(Some(bytes));
         }
+        self.fetch(upstream, repository, digest).await
+    }
+
+    /// The same, asked of the upstream whatever is kept here: content is shared by all repositories, so that having it says
+    /// nothing of whether this one has it.
+    pub(in crate::gate) async fn fetch(
+        &self,
+        upstream: &dyn Upstream,
+        repository: &Repository,
+        digest: Digest,
+    ) -> Result<Option<Bytes>, ManifestFailure> {
         let Some(remote) = upstream.manifest(&repository.name, digest).await? else {
             return Ok(None);
         };

@@ -32,7 +32,7 @@ use crate::gate::metrics::Metrics;
 use crate::gate::prove::Prover;
 use crate::limits::{REFUSAL_TTL, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository, Tag};
-use crate::policy::{Decision, Policy, Request, Verdict};
+use crate::policy::{Decision, Mode, Policy, Request, Verdict};
 use crate::trust::Trust;
 use crate::upstream::Upstreams;
 use crate::verify::Proof;
@@ -144,7 +144,11 @@ impl Gate {
         let digest = self.resolve(image).await?;
         let target = Target { image, tag: image.tag(), digest };
         let judged = self.judge_manifest(&target).await?;
-        self.admitted(&target, judged, Size::Manifest)
+        let (admitted, verdict) = self.admitted(&target, judged, Size::Manifest)?;
+        if verdict.mode != Some(Mode::Enforce) {
+            self.check_presence(&admitted).await?;
+        }
+        Ok((admitted, verdict))
     }
 
     /// The verdict on a manifest: by what reaches it, else on its own evidence.
@@ -200,7 +204,9 @@ impl Gate {
 
     async fn granted(&self, target: &Target<'_>, kind: GrantKind) -> Result<Vec<Grant>, Refusal> {
         let grants = self.facts.grants(&target.image.repository, target.digest).await?;
-        Ok(grants.iter().filter(|grant| grant.kind == kind).take(ROOTS_PER_GRANT).copied().collect())
+        // That it is granted to itself says that it is there, and no more.
+        let reaches = |grant: &&Grant| grant.kind == kind && grant.root != target.digest;
+        Ok(grants.iter().filter(reaches).take(ROOTS_PER_GRANT).copied().collect())
     }
 
     /// The verdict on the first of the roots that admits, with the size that this root declares; else the most hopeful

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::content::ContentError;
-use crate::facts::{FactsError, Resolution};
+use crate::facts::{FactsError, GrantKind, Resolution};
 use crate::gate::Gate;
-use crate::gate::admitted::{RETRY_AFTER, Refusal};
+use crate::gate::admitted::{Admitted, RETRY_AFTER, Refusal};
 use crate::gate::manifests::ManifestFailure;
 use crate::oci::{Digest, ErrorCode, Image, Reference, Repository, Tag, UpstreamName};
 use crate::upstream::{Unavailable, Upstream};
@@ -39,6 +39,23 @@ impl Gate {
         }
     }
 
+    /// Whether the repository has what was admitted without a look at evidence of this repository. It is asked for once: a
+    /// tag of it or something that reaches it was seen there, or it is granted to itself.
+    ///
+    /// Without that, what is known from any repository could be had under the name of one that is allowed unproven.
+    pub(in crate::gate) async fn check_presence(&self, admitted: &Admitted) -> Result<(), Refusal> {
+        let Admitted { repository, digest, .. } = admitted;
+        let grants = self.facts.grants(repository, *digest).await?;
+        let is_granted = grants.iter().any(|grant| grant.kind == GrantKind::Manifest);
+        if is_granted || !self.facts.tags_of(repository, *digest).await?.is_empty() {
+            return Ok(());
+        }
+        let upstream = self.upstream(&repository.upstream)?;
+        let found = self.manifests.fetch(&*upstream, repository, *digest).await?;
+        let bytes = found.ok_or_else(|| not_there(repository, *digest))?;
+        Ok(self.facts.grant(repository, *digest, &[(*digest, GrantKind::Manifest, bytes.len() as u64)]).await?)
+    }
+
     /// The configured upstream `name`.
     pub(in crate::gate) fn upstream(&self, name: &UpstreamName) -> Result<Arc<dyn Upstream>, Refusal> {
         self.upstreams.get(name).ok_or_else(|| Refusal::NotFound {
@@ -46,6 +63,10 @@ impl Gate {
             text: format!("no upstream {name} is configured"),
         })
     }
+}
+
+fn not_there(repository: &Repository, digest: Digest) -> Refusal {
+    Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}"))
 }
 
 impl From<Unavailable> for Refusal {

@@ -206,3 +206,29 @@ async fn a_child_is_not_refused_while_its_root_is_undecided() {
     world.registry.clear_faults();
     assert_eq!(world.manifest(child).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn what_is_known_from_one_repository_is_not_served_as_another_ones() {
+    let world = World::unsigned().await;
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
+    let elsewhere = format!("/v2/open/app/manifests/{}", world.digest());
+    assert_eq!(world.mirror.get(&elsewhere).await.status, StatusCode::NOT_FOUND);
+    let mut repositories = Repositories::default();
+    Publisher::new(&mut repositories, "open/app").image("v1", &world.release.image);
+    world.registry.publish(repositories);
+    assert_eq!(world.mirror.get(&elsewhere).await.status, StatusCode::OK);
+    world.registry.stop().await;
+    assert_eq!(world.mirror.get(&elsewhere).await.status, StatusCode::OK, "asked for once");
+}
+
+#[tokio::test]
+async fn an_image_of_a_repository_is_served_by_its_tag_alone() {
+    let world = World::unsigned().await;
+    let mut repositories = Repositories::default();
+    let image = Image::new("open");
+    Publisher::new(&mut repositories, "open/app").image("v1", &image);
+    world.registry.publish(repositories);
+    assert_eq!(world.mirror.get("/v2/open/app/manifests/v1").await.status, StatusCode::OK);
+    world.registry.stop().await;
+    assert_eq!(world.mirror.get(&format!("/v2/open/app/manifests/{}", image.digest())).await.status, StatusCode::OK);
+}
