@@ -42,6 +42,9 @@ pub const DESCRIPTORS: usize = 1024;
 pub const JSON_DEPTH: usize = 128;
 /// Most members of one JSON object: no statement or SBOM comes near, and each costs memory while it is read.
 pub const JSON_MEMBERS: usize = 65_536;
+/// Most granted manifests of one repository that are looked through for a blob that none grants yet: a few images of
+/// some platforms each.
+pub const GRANTED_MANIFESTS: u32 = 128;
 /// Most roots that one grant is judged under.
 pub const ROOTS_PER_GRANT: usize = 32;
 /// Longest that collecting and checking the evidence of one digest may take. Clients wait 75 s and more for a manifest.

@@ -125,6 +125,19 @@ impl Facts {
         Ok(grants)
     }
 
+    /// The granted manifests of `repository`, each with its root, the latest first, at most `most`. Not remembered: for
+    /// what is rarely asked.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn granted_manifests(
+        &self,
+        repository: &Repository,
+        most: u32,
+    ) -> Result<Vec<(Digest, Digest)>, FactsError> {
+        self.store.granted_manifests(repository, most).await
+    }
+
     /// Records that the admitted `root` reaches all of `reached`, durably before it returns. A repeat is a memory lookup.
     ///
     /// # Errors

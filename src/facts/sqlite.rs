@@ -138,6 +138,21 @@ impl FactStore for Sqlite {
         rows.iter().map(read_grant).collect()
     }
 
+    async fn granted_manifests(&self, repository: &Repository, most: u32) -> Result<Vec<(Digest, Digest)>, FactsError> {
+        const SQL: &str = "SELECT digest, root FROM grants WHERE upstream = $1 AND repository = $2 AND kind = $3 \
+             ORDER BY granted_at DESC, digest, root LIMIT $4";
+        let rows: Vec<(String, String)> = sqlx::query_as(SQL)
+            .bind(repository.upstream.as_str())
+            .bind(repository.name.as_str())
+            .bind(kind_name(GrantKind::Manifest))
+            .bind(i64::from(most))
+            .fetch_all(&self.readers)
+            .await
+            .map_err(failed(READ_GRANTS))?;
+        let read = |(manifest, root)| Ok((digest(manifest, READ_GRANTS)?, digest(root, READ_GRANTS)?));
+        rows.into_iter().map(read).collect()
+    }
+
     async fn keep_grants(
         &self,
         repository: &Repository,

@@ -63,6 +63,9 @@ pub trait FactStore: Debug + Send + Sync {
     /// The grants of `digest`, the latest first, at most [`crate::limits::ROOTS_PER_GRANT`].
     async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Vec<Grant>, FactsError>;
 
+    /// The granted manifests of `repository`, each with its root, the latest first, at most `most`.
+    async fn granted_manifests(&self, repository: &Repository, most: u32) -> Result<Vec<(Digest, Digest)>, FactsError>;
+
     /// Keeps that `root` reaches all of `reached`, or nothing of it.
     async fn keep_grants(
         &self,

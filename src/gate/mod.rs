@@ -10,6 +10,7 @@ mod explain;
 mod manifests;
 mod metrics;
 mod prove;
+mod reach;
 mod resolve;
 mod serve;
 
@@ -30,6 +31,7 @@ use crate::gate::admitted::Size;
 use crate::gate::manifests::Manifests;
 use crate::gate::metrics::Metrics;
 use crate::gate::prove::Prover;
+use crate::gate::reach::Looks;
 use crate::limits::{REFUSAL_TTL, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository, Tag};
 use crate::policy::{Decision, Mode, Policy, Request, Verdict};
@@ -68,6 +70,7 @@ pub struct Gate {
     manifests: Manifests,
     prover: Arc<Prover>,
     metrics: Metrics,
+    looks: Looks,
 }
 
 /// What a request asks for, once its tag is resolved.
@@ -102,7 +105,18 @@ impl Gate {
             cores: Semaphore::new(cores),
             seconds: metrics.proving_seconds.clone(),
         });
-        Ok(Self { upstreams, facts, content, policy, clock, epoch, manifests, prover, metrics })
+        Ok(Self {
+            upstreams,
+            facts,
+            content,
+            policy,
+            clock,
+            epoch,
+            manifests,
+            prover,
+            metrics,
+            looks: Looks::default(),
+        })
     }
 
     /// Judges a manifest, asked for by tag or by digest.
@@ -168,7 +182,11 @@ impl Gate {
 
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<(Admitted, Verdict), Refusal> {
         let target = Target { image, tag: None, digest };
-        let grants = self.granted(&target, GrantKind::Blob).await?;
+        let mut grants = self.granted(&target, GrantKind::Blob).await?;
+        if grants.is_empty() {
+            self.reach_further(&image.repository).await?;
+            grants = self.granted(&target, GrantKind::Blob).await?;
+        }
         match self.judge_grants(&target, &grants).await? {
             Some((judged, size)) => self.admitted(&target, judged, Size::Declared(size)),
             None => Err(Refusal::denied(image, None, Verdict::not_reached())),

@@ -206,6 +206,39 @@ async fn parts_of_a_blob_are_served_by_range() {
 }
 
 #[tokio::test]
+async fn a_node_that_holds_the_manifests_is_served_the_layers_that_it_lacks() {
+    let world = World::signed().await;
+    let child = &world.release.image.children[0];
+    world.mirror.head(&format!("/v2/{REPOSITORY}/manifests/{TAG}")).await;
+    let asked = child.blobs.iter().map(|blob| world.blob(Digest::of(blob)));
+    let answers = futures_util::future::join_all(asked).await;
+    let bodies: Vec<_> = answers.into_iter().map(|answer| answer.body.to_vec()).collect();
+    assert_eq!(bodies, child.blobs);
+}
+
+#[tokio::test]
+async fn a_layer_that_cannot_be_known_to_be_unreachable_is_a_503() {
+    let world = World::signed().await;
+    let child = &world.release.image.children[0];
+    world.mirror.head(&format!("/v2/{REPOSITORY}/manifests/{TAG}")).await;
+    world.registry.fault(&format!("/manifests/{}", child.digest()), Fault::Status(503));
+    let layer = Digest::of(&child.blobs[1]);
+    assert_eq!(world.blob(layer).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    world.registry.clear_faults();
+    assert_eq!(world.blob(layer).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn made_up_digests_do_not_make_the_mirror_look_again_and_again() {
+    let world = World::signed().await;
+    world.manifest(TAG).await;
+    assert_eq!(world.blob(Digest::of(b"made up")).await.status, StatusCode::FORBIDDEN);
+    let asked = world.registry.requests_to("GET ").len();
+    assert_eq!(world.blob(Digest::of(b"made up too")).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.registry.requests_to("GET ").len(), asked);
+}
+
+#[tokio::test]
 async fn a_range_of_a_manifest_is_ignored() {
     let world = World::signed().await;
     let path = format!("/v2/{REPOSITORY}/manifests/{TAG}");
