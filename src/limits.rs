@@ -17,6 +17,8 @@ pub const EVIDENCE_CONFIG_BYTES: u64 = 256 * 1024;
 pub const EVIDENCE_PIECES: usize = 64;
 /// Most bytes of evidence held at once for one digest: one large SBOM and much beside it.
 pub const EVIDENCE_TOTAL_BYTES: u64 = 128 * 1024 * 1024;
+/// Most bytes of evidence held at once for all digests: four of the largest, or hundreds of ordinary ones.
+pub const EVIDENCE_MEMORY_BYTES: u64 = 512 * 1024 * 1024;
 /// Most pages of a referrers list that are read.
 pub const REFERRER_PAGES: usize = 16;
 /// Most log entries in one bundle: each costs a signature check (sigstore-verify has no bound of its own).

@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::evidence::{self, Evidence, Layer, Source, Via};
 use crate::gate::manifests::Manifests;
+use crate::gate::memory::Memory;
 use crate::limits::{EVIDENCE_PIECES, EVIDENCE_TOTAL_BYTES};
 use crate::oci::{Descriptor, Digest, Hasher, Manifest, Repository, Tag, digest_of};
 use crate::upstream::{Unavailable, UnavailableKind, Upstream};
@@ -22,6 +24,8 @@ pub(in crate::gate) struct Collected {
     pub(in crate::gate) evidence: Vec<Evidence>,
     pub(in crate::gate) flaws: Vec<Flaw>,
     pub(in crate::gate) coverage: Coverage,
+    /// The room that the evidence takes, for as long as it is held.
+    pub(in crate::gate) room: Option<OwnedSemaphorePermit>,
 }
 
 /// A manifest that may carry evidence, and how it was found.
@@ -48,18 +52,21 @@ pub(in crate::gate) async fn collect(
     upstream: &dyn Upstream,
     repository: &Repository,
     subject: Digest,
+    memory: &Memory,
 ) -> Collected {
     let mut collection =
         Collection { manifests, upstream, repository, subject, flaws: Vec::new(), failure: None, bounded: false };
     let carriers = collection.carriers().await;
     let layers = collection.layers(carriers);
+    let layers = collection.within_bounds(layers);
+    let room = memory.reserve(layers.iter().map(|layer| layer.size).sum()).await;
     let evidence = collection.fetch(layers).await;
     let coverage = match (collection.failure, collection.bounded) {
         (Some(failure), _) => Coverage::Partial { failure },
         (None, true) => Coverage::Bounded,
         (None, false) => Coverage::Complete,
     };
-    Collected { evidence, flaws: collection.flaws, coverage }
+    Collected { evidence, flaws: collection.flaws, coverage, room }
 }
 
 /// The digests that the referrers API and the fallback tag list for `subject`, without repeats.
@@ -150,7 +157,6 @@ impl Collection<'_> {
     }
 
     async fn fetch(&mut self, layers: Vec<Layer>) -> Vec<Evidence> {
-        let layers = self.within_bounds(layers);
         let (upstream, repository) = (self.upstream, self.repository);
         let answers: Vec<_> = stream::iter(layers)
             .map(|layer| async move {

@@ -125,6 +125,7 @@ impl Gate {
                 return Err(refusal);
             }
         };
+        let _room = self.prover.memory.reserve(blob.size()).await;
         match read(reader, blob.size()).await {
             Ok(bytes) => Ok(is_evidence_blob(blob, &bytes)),
             Err(error) if is_broken(&error) => Ok(false),

@@ -8,6 +8,7 @@ mod collect;
 mod evidence;
 mod explain;
 mod manifests;
+mod memory;
 mod metrics;
 mod prove;
 mod reach;
@@ -29,10 +30,11 @@ use crate::evidence::subject_of_tag;
 use crate::facts::{Facts, Grant, GrantKind, ProofKey};
 use crate::gate::admitted::Size;
 use crate::gate::manifests::Manifests;
+use crate::gate::memory::Memory;
 use crate::gate::metrics::Metrics;
 use crate::gate::prove::Prover;
 use crate::gate::reach::Looks;
-use crate::limits::{REFUSAL_TTL, ROOTS_PER_GRANT};
+use crate::limits::{EVIDENCE_MEMORY_BYTES, REFUSAL_TTL, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository, Tag};
 use crate::policy::{Decision, Mode, Policy, Request, Verdict};
 use crate::trust::Trust;
@@ -102,7 +104,8 @@ impl Gate {
             manifests: manifests.clone(),
             trust,
             clock: Arc::clone(&clock),
-            cores: Semaphore::new(cores),
+            cores: Arc::new(Semaphore::new(cores)),
+            memory: Memory::new(EVIDENCE_MEMORY_BYTES),
             seconds: metrics.proving_seconds.clone(),
         });
         Ok(Self {

@@ -13,6 +13,7 @@ use crate::evidence::Evidence;
 use crate::gate::admitted::Refusal;
 use crate::gate::collect::{Collected, collect};
 use crate::gate::manifests::Manifests;
+use crate::gate::memory::Memory;
 use crate::limits::PROVING_TIME;
 use crate::oci::{Digest, ErrorCode, Repository};
 use crate::trust::Trust;
@@ -25,7 +26,9 @@ pub(in crate::gate) struct Prover {
     pub(in crate::gate) trust: Arc<Trust>,
     pub(in crate::gate) clock: Arc<dyn Clock>,
     /// One permit a core: checking is pure computation.
-    pub(in crate::gate) cores: Semaphore,
+    pub(in crate::gate) cores: Arc<Semaphore>,
+    /// Where evidence is held until it is checked.
+    pub(in crate::gate) memory: Memory,
     pub(in crate::gate) seconds: Histogram,
 }
 
@@ -51,20 +54,24 @@ impl Prover {
         let manifest = self.manifests.bytes(upstream, repository, digest).await.map_err(Refusal::from)?;
         let manifest = manifest
             .ok_or_else(|| Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}")))?;
-        let collecting = collect(&self.manifests, upstream, repository, digest);
+        let collecting = collect(&self.manifests, upstream, repository, digest, &self.memory);
         let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
         self.check(digest, manifest, collected).await
     }
 
     async fn check(&self, digest: Digest, manifest: Bytes, collected: Collected) -> Result<Proof, Refusal> {
-        let Collected { evidence, flaws, coverage } = collected;
+        let Collected { evidence, flaws, coverage, room } = collected;
         let mut proof = Proof { subject: digest, facts: Vec::new(), flaws, coverage, collected_at: self.clock.now() };
         if evidence.is_empty() {
             return Ok(proof);
         }
-        let _core = self.cores.acquire().await.map_err(Refusal::undecided)?;
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Refusal::undecided)?;
         let (trust, now) = (Arc::clone(&self.trust), self.clock.now());
-        let checking = move || check_all(&evidence, &Subject { digest, manifest: &manifest }, &trust, now);
+        let checking = move || {
+            // Held here, since checking goes on when whoever asked is gone.
+            let _held = (core, room);
+            check_all(&evidence, &Subject { digest, manifest: &manifest }, &trust, now)
+        };
         // A panic while checking is no proof of anything: undecided, never admitted (GHSA-w6c6-c85g-mmv6).
         let (facts, flaws) = tokio::task::spawn_blocking(checking).await.map_err(Refusal::undecided)?;
         proof.facts.extend(facts.into_iter().map(Arc::new));
@@ -91,5 +98,5 @@ fn check_all(
 
 fn too_slow() -> Collected {
     let failure = format!("collecting the evidence took longer than {} s", PROVING_TIME.as_secs());
-    Collected { evidence: Vec::new(), flaws: Vec::new(), coverage: Coverage::Partial { failure } }
+    Collected { evidence: Vec::new(), flaws: Vec::new(), coverage: Coverage::Partial { failure }, room: None }
 }
