@@ -185,15 +185,20 @@ impl Gate {
 
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<(Admitted, Verdict), Refusal> {
         let target = Target { image, tag: None, digest };
-        let mut grants = self.granted(&target, GrantKind::Blob).await?;
-        if grants.is_empty() {
+        let mut judged = self.judge_blob(&target).await?;
+        if !judged.as_ref().is_some_and(|(judged, _)| judged.verdict.decision == Decision::Admit) {
             self.reach_further(&image.repository).await?;
-            grants = self.granted(&target, GrantKind::Blob).await?;
+            judged = self.judge_blob(&target).await?;
         }
-        match self.judge_grants(&target, &grants).await? {
+        match judged {
             Some((judged, size)) => self.admitted(&target, judged, Size::Declared(size)),
             None => Err(Refusal::denied(image, None, Verdict::not_reached())),
         }
+    }
+
+    async fn judge_blob(&self, target: &Target<'_>) -> Result<Option<(Judged, u64)>, Refusal> {
+        let grants = self.granted(target, GrantKind::Blob).await?;
+        self.judge_grants(target, &grants).await
     }
 
     /// Evidence about an admitted subject is admitted with it, so that others can check it through this mirror.
