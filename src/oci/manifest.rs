@@ -6,6 +6,7 @@ use std::str::FromStr;
 use oci_spec::image::{ImageIndex, ImageManifest};
 use serde::Deserialize;
 
+use crate::oci::spelling::Spelt;
 use crate::oci::{Digest, DigestError};
 
 pub use oci_spec::image::{Descriptor, MediaType};
@@ -55,6 +56,7 @@ struct Shape {
 /// # Errors
 /// [`ManifestError`] if they are no manifest, could be read as two kinds, or are of a kind that is not served.
 pub fn parse_manifest(bytes: &[u8]) -> Result<Manifest, ManifestError> {
+    serde_json::from_slice::<Spelt>(bytes).map_err(ManifestError::Json)?;
     let shape: Shape = serde_json::from_slice(bytes).map_err(ManifestError::Json)?;
     if shape.schema_version == 1 {
         return Err(ManifestError::Schema1);

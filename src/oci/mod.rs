@@ -8,6 +8,7 @@ mod error;
 mod image;
 mod manifest;
 mod name;
+mod spelling;
 
 pub use digest::{Digest, DigestError, Hasher};
 pub use error::{ErrorBody, ErrorCode};
