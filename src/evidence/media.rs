@@ -80,8 +80,14 @@ pub fn is_evidence_manifest(manifest: &Manifest) -> bool {
     let is_notation = image.config().media_type().as_ref() == NOTATION_CONFIG;
     let layers = image.layers();
     (1..=limits::DESCRIPTORS).contains(&layers.len())
+        && total_size(manifest) <= limits::EVIDENCE_TOTAL_BYTES
         && is_bounded(image.config(), limits::EVIDENCE_CONFIG_BYTES)
         && layers.iter().all(|layer| is_evidence_layer(layer, is_notation))
+}
+
+/// All of them are fetched and looked at before the first is served.
+fn total_size(manifest: &Manifest) -> u64 {
+    manifest.blobs().fold(0, |total, blob| total.saturating_add(blob.size()))
 }
 
 fn is_evidence_layer(layer: &Descriptor, is_notation: bool) -> bool {
