@@ -18,6 +18,7 @@ mod documentation;
 mod durability;
 mod evidence_corpus;
 mod facts;
+mod hostile;
 mod origin;
 mod policy;
 mod policy_corpus;

@@ -104,6 +104,28 @@ impl Mirror {
         Self::run(self.folder, self.clock, config).await
     }
 
+    /// Where clients connect, for what is no proper request.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The names of all files of content, finished or not.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let mut folders = vec![self.folder.path().join("storage").join("content")];
+        let mut names = Vec::new();
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let entry = entry.unwrap();
+                if entry.file_type().unwrap().is_dir() {
+                    folders.push(entry.path());
+                } else {
+                    names.push(entry.file_name().into_string().unwrap());
+                }
+            }
+        }
+        names
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.ask(Method::GET, path, &[]).await
     }
