@@ -15,16 +15,19 @@ use crate::gate::serve::reached;
 use crate::limits::{GRANTED_MANIFESTS, REFUSAL_TTL};
 use crate::oci::{Digest, Repository, parse_manifest};
 
-/// When each repository was last looked through: a client that makes up digests costs one look in [`REFUSAL_TTL`]. Only
-/// repositories of which something was admitted are in it.
+/// When each repository was last looked through: a client that makes up digests costs one look in [`REFUSAL_TTL`], and
+/// hides nothing that is granted after it. Only repositories of which something was admitted are in it.
 #[derive(Debug, Default)]
 pub(in crate::gate) struct Looks(Mutex<HashMap<Repository, Arc<Look>>>);
+
+/// A granted manifest, and its root.
+type Granted = (Digest, Digest);
 
 /// The looks at one repository: one at a time, and whoever waited for one need not look again.
 #[derive(Debug)]
 struct Look {
     turn: Semaphore,
-    last: Mutex<Option<Timestamp>>,
+    last: Mutex<Option<(Timestamp, Vec<Granted>)>>,
 }
 
 impl Looks {
@@ -40,13 +43,17 @@ impl Look {
         Self { turn: Semaphore::new(1), last: Mutex::new(None) }
     }
 
-    fn is_recent(&self, now: Timestamp) -> bool {
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|last| now.duration_since(last).unsigned_abs() < REFUSAL_TTL)
+    /// Whether just these manifests were looked through just now.
+    fn is_recent(&self, now: Timestamp, granted: &[Granted]) -> bool {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |(at, seen): &(Timestamp, Vec<Granted>)| {
+            now.duration_since(*at).unsigned_abs() < REFUSAL_TTL && *seen == granted
+        };
+        last.as_ref().is_some_and(is_same)
     }
 
-    fn done(&self, now: Timestamp) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+    fn done(&self, now: Timestamp, granted: Vec<Granted>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, granted));
     }
 }
 
@@ -63,13 +70,13 @@ impl Gate {
         }
         let look = self.looks.of(repository);
         let _turn = look.turn.acquire().await.map_err(Refusal::undecided)?;
-        if look.is_recent(self.clock.now()) {
+        if look.is_recent(self.clock.now(), &granted) {
             return Ok(());
         }
-        for (manifest, root) in granted {
+        for &(manifest, root) in &granted {
             self.reach_from(repository, manifest, root).await?;
         }
-        look.done(self.clock.now());
+        look.done(self.clock.now(), granted);
         Ok(())
     }
 

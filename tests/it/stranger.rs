@@ -232,3 +232,19 @@ async fn an_image_of_a_repository_is_served_by_its_tag_alone() {
     world.registry.stop().await;
     assert_eq!(world.mirror.get(&format!("/v2/open/app/manifests/{}", image.digest())).await.status, StatusCode::OK);
 }
+
+#[tokio::test]
+async fn a_made_up_digest_hides_no_layer_of_an_image_that_is_admitted_next() {
+    let world = World::unsigned().await;
+    let mut repositories = Repositories::default();
+    let (first, second) = (Image::multi_platform("first"), Image::multi_platform("second"));
+    let mut publisher = Publisher::new(&mut repositories, "open/app");
+    publisher.image("v1", &first);
+    publisher.image("v2", &second);
+    world.registry.publish(repositories);
+    let blob = |bytes: &[u8]| format!("/v2/open/app/blobs/{}", Digest::of(bytes));
+    world.mirror.head("/v2/open/app/manifests/v1").await;
+    assert_eq!(world.mirror.get(&blob(b"made up")).await.status, StatusCode::FORBIDDEN);
+    world.mirror.head("/v2/open/app/manifests/v2").await;
+    assert_eq!(world.mirror.get(&blob(&second.children[0].blobs[0])).await.status, StatusCode::OK);
+}
