@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
+use std::fs;
+use std::io;
 use std::mem;
+use std::path::Path;
 
 use crate::config::ConfigError;
 use crate::config::file::File;
@@ -13,11 +16,32 @@ use crate::trust::{Requirement, WithoutLog};
 /// The trust domains that are built in.
 const BUILT_IN_TRUST: [&str; 2] = ["public-good", "github"];
 
+/// Every file that is named can be read.
+pub(super) fn files(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    for (key, path) in file.files() {
+        if let Err(error) = readable(path) {
+            let problem = format!(
+                "cannot read {} ({error}): name a file that this user can read, relative to the folder of the \
+                 configuration",
+                path.display()
+            );
+            return Err(source.at(&key, &problem));
+        }
+    }
+    Ok(())
+}
+
+fn readable(path: &Path) -> io::Result<()> {
+    let is_folder = fs::File::open(path)?.metadata()?.is_dir();
+    if is_folder { Err(io::ErrorKind::IsADirectory.into()) } else { Ok(()) }
+}
+
 /// Compiles the rules, once all names that they may use are known to be good.
 pub(super) fn policy(file: &mut File, source: &Source<'_>) -> Result<Policy, ConfigError> {
     names("upstream", file.upstream.iter().map(|upstream| upstream.name.as_str()), source)?;
     check_aliases(file, source)?;
     check_default(file, source)?;
+    check_urls(file, source)?;
     let domains = file.trust.iter().map(|domain| domain.name.as_str());
     if let Some(index) = domains.clone().position(|name| BUILT_IN_TRUST.contains(&name)) {
         let problem = "public-good and github are built in: give this trust domain another name";
@@ -66,6 +90,13 @@ fn check_aliases(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
                 return Err(source.at(&format!("upstream.{index}.aliases.{place}"), &problem));
             }
         }
+    }
+    Ok(())
+}
+
+fn check_urls(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    for (index, upstream) in file.upstream.iter().enumerate() {
+        upstream.check_url().map_err(|error| source.at(&format!("upstream.{index}.url"), &error))?;
     }
     Ok(())
 }

@@ -47,12 +47,30 @@ impl Default for Storage {
 }
 
 impl File {
-    pub(super) fn parse(source: &Source<'_>) -> Result<Self, ConfigError> {
-        toml::from_str(source.text).map_err(|error| source.unreadable(&error))
+    /// Reads the text; paths in it are relative to `folder`, the one that the file is in.
+    pub(super) fn parse(source: &Source<'_>, folder: &Path) -> Result<Self, ConfigError> {
+        let mut file: Self = toml::from_str(source.text).map_err(|error| source.unreadable(&error))?;
+        file.resolve_paths(folder);
+        Ok(file)
     }
 
-    /// Makes paths relative to `folder`, the one that the file is in.
-    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+    /// The files that must be there, each with the key that names it.
+    pub(super) fn files(&self) -> Vec<(String, &Path)> {
+        let mut files = Vec::new();
+        if let Some(tls) = &self.server.tls {
+            files.extend([("server.tls.cert".to_owned(), &*tls.cert), ("server.tls.key".to_owned(), &*tls.key)]);
+            files.extend(tls.client_ca.as_deref().map(|path| ("server.tls.client_ca".to_owned(), path)));
+        }
+        for (index, upstream) in self.upstream.iter().enumerate() {
+            files.extend(upstream.files().into_iter().map(|(key, path)| (format!("upstream.{index}.{key}"), path)));
+        }
+        let roots = self.trust.iter().enumerate();
+        files.extend(roots.map(|(index, domain)| (format!("trust.{index}.trusted_root"), &*domain.trusted_root)));
+        files.extend(self.key.iter().enumerate().map(|(index, key)| (format!("key.{index}.path"), &*key.path)));
+        files
+    }
+
+    fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.server.tls.iter_mut();
         let tls = tls.flat_map(|tls| [Some(&mut tls.cert), Some(&mut tls.key), tls.client_ca.as_mut()]).flatten();
         let roots = self.trust.iter_mut().map(|domain| &mut domain.trusted_root);

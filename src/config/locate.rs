@@ -68,12 +68,24 @@ fn in_words(message: &str) -> String {
     if let Some(missing) = message.strip_prefix("missing field ") {
         return format!("the key {} is missing here", missing.trim_matches('`'));
     }
-    let Some(unknown) = message.strip_prefix("unknown field ") else { return message.trim().to_owned() };
+    let Some(unknown) = message.strip_prefix("unknown field ") else { return with_remedy(message.trim()) };
     let mut names = unknown.split('`').skip(1).step_by(2);
     let Some(key) = names.next() else { return message.to_owned() };
     let known: Vec<_> = names.collect();
     let hint = meant(key, &known).map_or_else(String::new, |name| format!("; did you mean {name}?"));
     format!("there is no key {key} here{hint} (known are {})", known.join(", "))
+}
+
+/// What the parser says of a value, with what to write instead where it does not say so.
+fn with_remedy(message: &str) -> String {
+    let remedy = if message.contains("socket address") {
+        ": write an IP address and a port, such as \"127.0.0.1:5000\" or \"[::]:5000\""
+    } else if message.ends_with("expected a string") {
+        ": write it in quotation marks"
+    } else {
+        ""
+    };
+    format!("{message}{remedy}")
 }
 
 fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {

@@ -55,28 +55,38 @@ impl Config {
     /// Reads `file`, else the file that `BONAFIDE_CONFIG` names, else the built-in configuration.
     ///
     /// # Errors
-    /// [`ConfigError::Read`] if the file cannot be read, [`ConfigError::Invalid`] with file and line otherwise.
+    /// [`ConfigError::Read`] if the file cannot be read, [`ConfigError::Invalid`] with file and line otherwise, also if a
+    /// file that it names cannot be read.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         let Some(path) = file.map(Path::to_owned).or_else(|| environment.config.clone()) else {
             return Self::parse(BUILT_IN, "the built-in configuration", Path::new(""), environment);
         };
         let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-        Self::parse(&text, &path.display().to_string(), &folder, environment)
+        let source = locate::Source { text: &text, origin: &path.display().to_string() };
+        let file = file::File::parse(&source, &folder)?;
+        check::files(&file, &source)?;
+        Self::compile(file, &source, environment)
     }
 
-    /// Reads `text`. Relative paths in it are relative to `folder`.
+    /// Reads `text`. Relative paths in it are relative to `folder`; the files that it names are not looked for.
     ///
     /// # Errors
     /// [`ConfigError::Invalid`], with `origin` and the line.
     pub fn parse(text: &str, origin: &str, folder: &Path, environment: &Environment) -> Result<Self, ConfigError> {
         let source = locate::Source { text, origin };
-        let mut file = file::File::parse(&source)?;
-        file.resolve_paths(folder);
+        Self::compile(file::File::parse(&source, folder)?, &source, environment)
+    }
+
+    fn compile(
+        mut file: file::File,
+        source: &locate::Source<'_>,
+        environment: &Environment,
+    ) -> Result<Self, ConfigError> {
         let path = file.storage.path.take().unwrap_or_else(|| environment.state_folder());
-        let policy = check::policy(&mut file, &source)?;
+        let policy = check::policy(&mut file, source)?;
         Ok(Self {
-            origin: origin.to_owned(),
+            origin: source.origin.to_owned(),
             warnings: check::warnings(&file),
             weakenings: check::weakenings(&file, &policy),
             server: file.server,

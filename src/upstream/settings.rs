@@ -1,13 +1,15 @@
 //! The `[[upstream]]` tables, as written; what can only be known by looking (files, addresses) is checked by
 //! `Upstreams::new`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::oci::UpstreamName;
+use crate::upstream::AddressError;
+use crate::upstream::address::Base;
 
 /// One `[[upstream]]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -101,6 +103,20 @@ impl Settings {
         self.url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
     }
 
+    /// The files that must be there, each with the key that names it.
+    pub fn files(&self) -> Vec<(&'static str, &Path)> {
+        let ca = self.ca.as_deref().map(|path| ("ca", path));
+        ca.into_iter().chain(self.auth.as_ref().map(AuthSettings::file)).collect()
+    }
+
+    /// Whether its address is one that can be asked.
+    ///
+    /// # Errors
+    /// [`AddressError`], which says what an address looks like.
+    pub fn check_url(&self) -> Result<(), AddressError> {
+        Base::parse(&self.url).map(drop)
+    }
+
     /// The files that it names, for whoever knows what they are relative to.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
         self.ca.iter_mut().chain(self.auth.iter_mut().map(AuthSettings::path_mut)).collect()
@@ -108,6 +124,13 @@ impl Settings {
 }
 
 impl AuthSettings {
+    fn file(&self) -> (&'static str, &Path) {
+        match self {
+            Self::Password { password_file, .. } => ("auth.password_file", password_file),
+            Self::DockerConfig { docker_config } => ("auth.docker_config", docker_config),
+        }
+    }
+
     const fn path_mut(&mut self) -> &mut PathBuf {
         match self {
             Self::Password { password_file: path, .. } | Self::DockerConfig { docker_config: path } => path,

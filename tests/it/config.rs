@@ -104,7 +104,10 @@ fn a_misspelt_key_is_named_with_its_line_and_the_one_that_was_meant() {
 #[test]
 fn errors_name_the_line_in_which_to_look() {
     for (text, line, words) in [
-        ("[server]\nlisten = 5000\n", 2, "invalid type"),
+        ("[server]\nlisten = 5000\n", 2, "write an IP address and a port"),
+        ("[server]\nlisten = 'localhost:5000'\n", 2, "write an IP address and a port"),
+        ("[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\ntag_ttl = 60\n", 4, "write it in quotation marks"),
+        ("[[upstream]]\nname = 'a.io'\nurl = 'a.io'\n", 3, "https://host"),
         ("[server\n", 1, ""),
         ("\n[[upstream]]\nurl = 'https://a.io'\n", 2, "the key name is missing"),
         (
@@ -135,6 +138,36 @@ fn errors_name_the_line_in_which_to_look() {
         let (found, problem) = invalid(text);
         assert_eq!(found, line, "{problem}\n{text}");
         assert!(problem.contains(words), "{problem:?} does not say {words:?}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named_with_its_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bonafide.toml");
+    fs::write(folder.path().join("there.pem"), "").unwrap();
+    for (line, text) in [
+        (2, "[server]\ntls = { cert = 'there.pem', key = 'missing' }\n"),
+        (2, "[server]\ntls = { cert = 'missing', key = 'there.pem' }\n"),
+        (2, "[server]\ntls = { cert = 'there.pem', key = 'there.pem', client_ca = 'missing' }\n"),
+        (4, "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nca = 'missing'\n"),
+        (
+            5,
+            "\n[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nauth = { username = 'u', password_file = 'missing' }\n",
+        ),
+        (4, "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nauth = { docker_config = 'missing' }\n"),
+        (3, "[[trust]]\nname = 't'\ntrusted_root = 'missing'\n"),
+        (6, "[[key]]\nname = 'j'\npath = 'there.pem'\n[[key]]\nname = 'k'\npath = 'missing'\n"),
+        (3, "[[key]]\nname = 'k'\npath = '.'\n"),
+    ] {
+        fs::write(&path, text).unwrap();
+        match Config::load(Some(&path), &environment()).unwrap_err() {
+            ConfigError::Invalid { line: found, problem, .. } => {
+                assert_eq!(found, line, "{problem}\n{text}");
+                assert!(problem.contains("cannot read ") && problem.contains("name a file"), "{problem}");
+            }
+            error @ ConfigError::Read { .. } => panic!("{error}"),
+        }
     }
 }
 
