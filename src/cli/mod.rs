@@ -1,5 +1,6 @@
 //! The commands: what people type, what they read, and the exit codes that scripts rely on.
 
+mod examples;
 mod fact;
 mod inspect;
 mod lines;
@@ -29,7 +30,7 @@ const BAD_CONFIGURATION: u8 = 64;
 
 /// A pull-through OCI registry that serves only images it can prove.
 #[derive(Debug, Parser)]
-#[command(name = "bonafide", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "bonafide", version, arg_required_else_help = true, after_help = examples::ALL)]
 pub struct Cli {
     #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
@@ -42,26 +43,19 @@ pub struct Cli {
 const CONFIG_HELP: &str = "The configuration; else BONAFIDE_CONFIG names it; else the built-in one is used";
 const LOG_HELP: &str = "What to log, such as debug or bonafide::gate=debug; else RUST_LOG says";
 
-const EXAMPLES: &str = "\
-Examples:
-  bonafide serve                                      serve on 127.0.0.1:5000 with the built-in policy
-  bonafide --config bonafide.toml config check        is this configuration usable?
-  bonafide verify registry.k8s.io/pause:3.10          would it be served, and why (not)?
-  bonafide verify --json ghcr.io/acme/app@sha256:..   the same for scripts
-  bonafide inspect cgr.dev/chainguard/static          everything that is proven about an image
-
-Exit codes: 0 done or admitted, 1 failed, 2 misspelt command, 3 refused, 4 undecided, 64 bad configuration.";
-
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the registry until SIGTERM or SIGINT, then finish what is running
+    #[command(after_help = examples::SERVE)]
     Serve,
     /// Judge one image as the registry would, and print every requirement with what met it or why nothing did
+    #[command(after_help = examples::VERIFY)]
     Verify(Asked),
     /// Print all evidence about one image and what it proves, without a policy
+    #[command(after_help = examples::INSPECT)]
     Inspect(Asked),
     /// Work with the configuration
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
 }
 
@@ -77,6 +71,7 @@ struct Asked {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Say whether the configuration can be used, and what in it weakens a check
+    #[command(after_help = examples::CONFIG)]
     Check,
 }
 

@@ -147,8 +147,11 @@ impl Front {
 
     fn refuse(&self, refusal: &Refusal) -> Response<Body> {
         let id = self.ids.next();
-        if let Refusal::Undecided { text, .. } = refusal {
-            tracing::warn!(request = %id, reason = text, "answered 503");
+        match refusal {
+            Refusal::Undecided { text, .. } => tracing::warn!(request = %id, reason = text, "answered 503"),
+            // It may have been admitted first: the log must not end there.
+            Refusal::Invalid { text } => tracing::warn!(reason = text, "answered 403"),
+            Refusal::Denied(_) | Refusal::NotFound { .. } => {}
         }
         respond::refusal(refusal, id)
     }
@@ -166,7 +169,8 @@ fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
         let text = format!("{repository}@{digest} is not at the upstream");
         return Refusal::NotFound { code: ErrorCode::BlobUnknown, text };
     }
-    Refusal::Undecided { text: format!("{repository}@{digest} cannot be read: {error}"), retry_after: RETRY_AFTER }
+    let text = format!("{repository}@{digest} cannot be read: {error}");
+    Refusal::Undecided { text, retry_after: RETRY_AFTER, judged: None }
 }
 
 impl Answer for Front {

@@ -67,7 +67,18 @@ pub enum Refusal {
         text: String,
         /// When to ask again.
         retry_after: Duration,
+        /// What was found out all the same, if it came to be judged.
+        judged: Option<Box<Unsettled>>,
     },
+}
+
+/// A verdict that is neither yes nor no, since not all evidence could be asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unsettled {
+    /// What was judged.
+    pub digest: Digest,
+    /// Which requirements are met, and which are not.
+    pub verdict: Verdict,
 }
 
 /// A refusal by policy.
@@ -86,7 +97,12 @@ pub(in crate::gate) const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl Refusal {
     pub(in crate::gate) fn undecided(text: impl fmt::Display) -> Self {
-        Self::Undecided { text: text.to_string(), retry_after: RETRY_AFTER }
+        Self::Undecided { text: text.to_string(), retry_after: RETRY_AFTER, judged: None }
+    }
+
+    /// The same of a verdict.
+    pub(in crate::gate) fn unsettled(text: String, digest: Digest, verdict: Verdict) -> Self {
+        Self::Undecided { text, retry_after: RETRY_AFTER, judged: Some(Box::new(Unsettled { digest, verdict })) }
     }
 
     pub(in crate::gate) fn not_found(code: ErrorCode, what: impl fmt::Display) -> Self {

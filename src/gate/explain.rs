@@ -47,6 +47,9 @@ impl Gate {
                 let text = denial.message();
                 explain(denial.digest, Decision::Refuse, Some(denial.verdict), Some(text))
             }
+            Err(Refusal::Undecided { text, judged: Some(judged), .. }) => {
+                explain(Some(judged.digest), Decision::Undecided, Some(judged.verdict), Some(text))
+            }
             Err(refusal @ (Refusal::NotFound { .. } | Refusal::Invalid { .. } | Refusal::Undecided { .. })) => {
                 explain(None, Decision::Undecided, None, Some(refusal.text()))
             }

@@ -1,12 +1,12 @@
 //! Counting and logging decisions: one line and one count each.
 
+use std::fmt::Display;
 use std::time::Instant;
 
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
 use crate::gate::Admitted;
 use crate::gate::admitted::Refusal;
-use crate::oci::Image;
 use crate::policy::{Decision, Mode, Verdict};
 
 /// What the gate counts. Labels are names of rules and codes of reasons, never of images.
@@ -19,13 +19,14 @@ pub(in crate::gate) struct Metrics {
 /// A decision under way.
 pub(in crate::gate) struct Deciding<'a> {
     metrics: &'a Metrics,
-    image: &'a Image,
+    image: &'a (dyn Display + Sync),
     since: Instant,
 }
 
 impl Metrics {
     pub(in crate::gate) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let decisions = Opts::new("bonafide_decisions_total", "Decisions about manifests and blobs");
+        let decisions =
+            Opts::new("bonafide_decisions_total", "Decisions about manifests and blobs, and refusals to list tags");
         let proving =
             HistogramOpts::new("bonafide_proving_seconds", "Time to collect and check the evidence of one digest")
                 .buckets(vec![0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]);
@@ -38,7 +39,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    pub(in crate::gate) fn decision<'a>(&'a self, image: &'a Image) -> Deciding<'a> {
+    pub(in crate::gate) fn decision<'a>(&'a self, image: &'a (dyn Display + Sync)) -> Deciding<'a> {
         Deciding { metrics: self, image, since: Instant::now() }
     }
 }
@@ -63,7 +64,8 @@ impl Deciding<'_> {
         }
     }
 
-    fn refused(&self, refusal: &Refusal) {
+    /// Counts and logs a refusal.
+    pub(in crate::gate) fn refused(&self, refusal: &Refusal) {
         let (image, duration) = (self.image, self.since.elapsed());
         match refusal {
             Refusal::Denied(denial) => {
@@ -80,9 +82,10 @@ impl Deciding<'_> {
                 self.count(Decision::Refuse, "", "invalid");
                 tracing::warn!(%image, decision = "refuse", reason = "invalid", ?duration, "{text}");
             }
-            Refusal::Undecided { text, .. } => {
-                self.count(Decision::Undecided, "", "unavailable");
-                tracing::warn!(%image, decision = "undecided", reason = "unavailable", ?duration, "{text}");
+            Refusal::Undecided { text, judged, .. } => {
+                let rule = judged.as_ref().and_then(|judged| judged.verdict.rule.as_deref()).unwrap_or_default();
+                self.count(Decision::Undecided, rule, "unavailable");
+                tracing::warn!(%image, decision = "undecided", rule, reason = "unavailable", ?duration, "{text}");
             }
         }
     }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 
-pub use admitted::{Admitted, Denial, Refusal};
+pub use admitted::{Admitted, Denial, Refusal, Unsettled};
 pub use explain::{Explanation, Inspection};
 pub use serve::ManifestBody;
 
@@ -224,7 +224,7 @@ impl Gate {
                 Ok((Admitted { repository, digest, root, size }, verdict))
             }
             Decision::Refuse => Err(Refusal::denied(image, Some(digest), verdict)),
-            Decision::Undecided => Err(Refusal::undecided(undecided(&verdict))),
+            Decision::Undecided => Err(Refusal::unsettled(undecided(&verdict), digest, verdict)),
         }
     }
 

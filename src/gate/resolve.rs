@@ -71,7 +71,11 @@ fn not_there(repository: &Repository, digest: Digest) -> Refusal {
 
 impl From<Unavailable> for Refusal {
     fn from(unavailable: Unavailable) -> Self {
-        Self::Undecided { retry_after: unavailable.retry_after.unwrap_or(RETRY_AFTER), text: unavailable.to_string() }
+        Self::Undecided {
+            retry_after: unavailable.retry_after.unwrap_or(RETRY_AFTER),
+            text: unavailable.to_string(),
+            judged: None,
+        }
     }
 }
 

@@ -70,7 +70,9 @@ impl Gate {
     pub async fn tags(&self, repository: &Repository, last: Option<&Tag>, limit: u32) -> Result<TagPage, Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
         if let Some(verdict) = self.policy.hides(repository) {
-            return Err(Refusal::denied(repository, None, verdict));
+            let refusal = Refusal::denied(repository, None, verdict);
+            self.metrics.decision(repository).refused(&refusal);
+            return Err(refusal);
         }
         let page = upstream.tags(&repository.name, last, limit).await?;
         page.ok_or_else(|| Refusal::not_found(ErrorCode::NameUnknown, repository))

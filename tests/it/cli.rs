@@ -15,7 +15,7 @@ use crate::support::authority::Authority;
 use crate::support::authority::seed::{self, RULE};
 use crate::support::content::Repositories;
 use crate::support::mirror::world;
-use crate::support::registry::Registry;
+use crate::support::registry::{Fault, Registry};
 
 const IMAGE: &str = "docker.io/fystacklabs/apex:v1.2.3";
 
@@ -125,6 +125,20 @@ async fn verify_says_4_for_what_cannot_be_decided() {
 }
 
 #[tokio::test]
+async fn verify_says_what_was_met_even_where_it_cannot_decide() {
+    let (registry, setup) = signed().await;
+    registry.fault(".att", Fault::Status(403));
+    let (output, _) = run(setup, &["verify", "--json", IMAGE]).await;
+    assert_eq!(code(&output), 4, "{output:?}");
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&verdict["decision"], &verdict["rule"]), (&"undecided".into(), &"fystack".into()));
+    assert!(verdict["digest"].as_str().unwrap().starts_with("sha256:"), "{verdict}");
+    let met: Vec<_> = verdict["requirements"].as_array().unwrap().iter().map(|one| one["met"].clone()).collect();
+    assert_eq!(met, [true, false, false]);
+    assert_eq!(verdict["requirements"][1]["reasons"][0]["code"], "unavailable");
+}
+
+#[tokio::test]
 async fn verify_prints_the_verdict_as_json() {
     let (_registry, setup) = signed().await;
     let (output, _) = run(setup, &["verify", "--json", IMAGE]).await;
@@ -218,9 +232,19 @@ fn what_weakens_a_check_is_said() {
 #[test]
 fn help_has_examples() {
     let home = tempfile::tempdir().unwrap();
-    let output = bonafide(home.path()).arg("--help").output().unwrap();
-    assert_eq!(code(&output), 0);
-    assert!(stdout(&output).contains("bonafide verify registry.k8s.io/"), "{output:?}");
+    for (command, example) in [
+        (&[][..], "bonafide verify registry.k8s.io/"),
+        (&["serve"], "bonafide serve"),
+        (&["verify"], "bonafide verify registry.k8s.io/"),
+        (&["inspect"], "bonafide inspect cgr.dev/"),
+        (&["config"], "bonafide config check"),
+        (&["config", "check"], "bonafide config check"),
+    ] {
+        let output = bonafide(home.path()).args(command).arg("--help").output().unwrap();
+        assert_eq!(code(&output), 0);
+        let examples = stdout(&output).split("Examples:\n").nth(1).expect("examples");
+        assert!(examples.contains(example) && examples.contains("Exit codes: "), "{output:?}");
+    }
 }
 
 #[test]

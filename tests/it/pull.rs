@@ -415,6 +415,7 @@ async fn the_operator_sees_what_happened() {
     let world = World::signed().await;
     world.pull().await;
     world.mirror.get("/v2/nginx/manifests/1").await;
+    world.mirror.get("/v2/nginx/tags/list").await;
     assert_eq!(world.mirror.admin("/healthz").await.status, StatusCode::OK);
     assert_eq!(world.mirror.admin("/readyz").await.status, StatusCode::OK);
     let metrics = world.mirror.admin("/metrics").await;
@@ -428,6 +429,8 @@ async fn the_operator_sees_what_happened() {
     assert!(value("bonafide_served_bytes_total") >= f64::from(u32::try_from(served).unwrap()));
     assert!(value("bonafide_requests_total{route=\"manifest\",status=\"200\"}") >= 3.0);
     assert!(value("bonafide_requests_total{route=\"manifest\",status=\"403\"}") >= 1.0);
+    let refused = value("bonafide_decisions_total{decision=\"refuse\",reason=\"no-rule\",rule=\"\"}");
+    assert!((refused - 2.0).abs() < f64::EPSILON, "the image, and the tags: {refused}");
     for name in [
         "bonafide_decisions_total",
         "bonafide_proving_seconds_count",

@@ -41,7 +41,8 @@ fn denied() -> Refusal {
 }
 
 fn undecidable() -> Refusal {
-    Refusal::Undecided { text: "10.0.0.7 refused the password".into(), retry_after: Duration::from_millis(10) }
+    let text = "10.0.0.7 refused the password".into();
+    Refusal::Undecided { text, retry_after: Duration::from_millis(10), judged: None }
 }
 
 fn every_refusal() -> [Refusal; 4] {

@@ -1,0 +1,42 @@
+//! What every `--help` ends with: commands to copy, and what their exit codes mean.
+
+pub(in crate::cli) const ALL: &str = "\
+Examples:
+  bonafide serve                                      serve on 127.0.0.1:5000 with the built-in policy
+  bonafide --config bonafide.toml config check        is this configuration usable?
+  bonafide verify registry.k8s.io/pause:3.10          would it be served, and why (not)?
+  bonafide verify --json ghcr.io/acme/app@sha256:..   the same for scripts
+  bonafide inspect cgr.dev/chainguard/static          everything that is proven about an image
+
+Exit codes: 0 done or admitted, 1 failed, 2 misspelt command, 3 refused, 4 undecided, 64 bad configuration.";
+
+pub(in crate::cli) const SERVE: &str = "\
+Examples:
+  bonafide serve                                      on 127.0.0.1:5000 with the built-in policy
+  bonafide serve --config /etc/bonafide/bonafide.toml
+  bonafide serve --log debug                          with a line for every request
+  kill -TERM PID                                      stop it: what runs is finished first
+
+Exit codes: 0 after a clean drain, 1 failed start, 64 bad configuration.";
+
+pub(in crate::cli) const VERIFY: &str = "\
+Examples:
+  bonafide verify registry.k8s.io/pause:3.10
+  bonafide verify --config bonafide.toml docker.io/acme/app:v1@sha256:..
+  bonafide verify --json ghcr.io/acme/app@sha256:.. | jq .requirements
+
+Exit codes: 0 admitted, 3 refused, 4 undecided: not at the upstream, or something could not be asked for.";
+
+pub(in crate::cli) const INSPECT: &str = "\
+Examples:
+  bonafide inspect cgr.dev/chainguard/static
+  bonafide inspect --json registry.k8s.io/pause:3.10 | jq .facts
+
+Exit codes: 0 done, 1 not at the upstream, or it could not be asked.";
+
+pub(in crate::cli) const CONFIG: &str = "\
+Examples:
+  bonafide config check                               the one that BONAFIDE_CONFIG names, else the built-in one
+  bonafide config check --config bonafide.toml
+
+Exit codes: 0 it can be used, 64 it cannot.";
