@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::gate::Gate;
 use crate::gate::admitted::{Refusal, verdict_json};
-use crate::oci::{Digest, Image};
+use crate::oci::{Digest, Image, Repository};
 use crate::policy::{Decision, Verdict};
 use crate::verify::Proof;
 
@@ -41,7 +41,11 @@ impl Gate {
     pub async fn explain(&self, image: &Image) -> Explanation {
         let explain =
             |digest, decision, verdict, text| Explanation { image: image.clone(), digest, decision, verdict, text };
-        match self.decide(image).await {
+        let decided = match self.configured(image) {
+            Ok(image) => self.decide(&image).await,
+            Err(refusal) => Err(refusal),
+        };
+        match decided {
             Ok((admitted, verdict)) => explain(Some(admitted.digest()), Decision::Admit, Some(verdict), None),
             Err(Refusal::Denied(denial)) => {
                 let text = denial.message();
@@ -61,9 +65,18 @@ impl Gate {
     /// # Errors
     /// [`Refusal::NotFound`] or [`Refusal::Undecided`]; never [`Refusal::Denied`], since no policy is asked.
     pub async fn inspect(&self, image: &Image) -> Result<Inspection, Refusal> {
-        let digest = self.resolve(image).await?;
+        let image = self.configured(image)?;
+        let digest = self.resolve(&image).await?;
         let proof = self.prove(&image.repository, digest).await?;
-        Ok(Inspection { image: image.clone(), digest, proof })
+        Ok(Inspection { image, digest, proof })
+    }
+
+    /// `image` under the name that its upstream is configured by: rules know no other.
+    fn configured(&self, image: &Image) -> Result<Image, Refusal> {
+        let Repository { upstream, name } = &image.repository;
+        let Some(upstream) = self.upstreams.canonical(upstream) else { return Err(self.no_upstream(upstream)) };
+        let repository = Repository::new(upstream.clone(), name.clone());
+        Ok(Image { repository, reference: image.reference.clone() })
     }
 }
 

@@ -58,10 +58,14 @@ impl Gate {
 
     /// The configured upstream `name`.
     pub(in crate::gate) fn upstream(&self, name: &UpstreamName) -> Result<Arc<dyn Upstream>, Refusal> {
-        self.upstreams.get(name).ok_or_else(|| Refusal::NotFound {
-            code: ErrorCode::NameUnknown,
-            text: format!("no upstream {name} is configured"),
-        })
+        self.upstreams.get(name).ok_or_else(|| self.no_upstream(name))
+    }
+
+    pub(in crate::gate) fn no_upstream(&self, name: &UpstreamName) -> Refusal {
+        let mut known: Vec<_> = self.upstreams.names().map(UpstreamName::as_str).collect();
+        known.sort_unstable();
+        let text = format!("upstream {name} is not configured; configured are: {}", known.join(", "));
+        Refusal::NotFound { code: ErrorCode::NameUnknown, text }
     }
 }
 

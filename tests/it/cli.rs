@@ -139,6 +139,17 @@ async fn verify_says_what_was_met_even_where_it_cannot_decide() {
 }
 
 #[tokio::test]
+async fn verify_knows_upstreams_by_the_names_that_clients_may_use() {
+    let (_registry, setup) = signed().await;
+    let alias = IMAGE.replacen("docker.io", "index.docker.io", 1);
+    let (output, setup) = spawn_blocking(move || (setup.run(&["verify", &alias]), setup)).await.unwrap();
+    assert_eq!(code(&output), 0, "{output:?}");
+    let (output, _) = run(setup, &["verify", "ghcr.io/acme/app:v1"]).await;
+    assert_eq!(code(&output), 4, "{output:?}");
+    assert!(stdout(&output).contains("ghcr.io is not configured; configured are: docker.io"), "{output:?}");
+}
+
+#[tokio::test]
 async fn verify_prints_the_verdict_as_json() {
     let (_registry, setup) = signed().await;
     let (output, _) = run(setup, &["verify", "--json", IMAGE]).await;

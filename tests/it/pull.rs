@@ -420,6 +420,10 @@ async fn the_operator_sees_what_happened() {
     assert_eq!(world.mirror.admin("/readyz").await.status, StatusCode::OK);
     let metrics = world.mirror.admin("/metrics").await;
     let metrics = String::from_utf8(metrics.body.to_vec()).unwrap();
+    let documented = include_str!("../../docs/operation.md");
+    for name in metrics.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()) {
+        assert!(documented.contains(&format!("`{name}`")), "{name} in docs/operation.md");
+    }
     let value = |line: &str| -> f64 {
         let found = metrics.lines().find_map(|other| other.strip_prefix(line)?.strip_prefix(' '));
         found.unwrap_or_else(|| panic!("no {line} in\n{metrics}")).parse().unwrap()
