@@ -1,11 +1,11 @@
 //! `[[trust]]` and `[[key]]` of the configuration file (`docs/configuration.md`).
 
-use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::clock::read_timestamp;
 
 /// One trust domain: a trusted root and what its signatures must come with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -71,30 +71,8 @@ fn refuse() -> WithoutLog {
     WithoutLog::Refuse
 }
 
-/// Reads a time as a string, or as the one-entry map by which TOML hands over its own date-times.
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    deserializer.deserialize_any(Time).map(Some)
-}
-
-struct Time;
-
-impl<'de> Visitor<'de> for Time {
-    type Value = Timestamp;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time with an offset, such as 2027-01-01T00:00:00Z")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Timestamp, E> {
-        text.parse().map_err(|_| E::custom("a time is written with an offset, such as 2027-01-01T00:00:00Z"))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Timestamp, A::Error> {
-        match map.next_entry::<String, String>()? {
-            Some((_, text)) => self.visit_str(&text),
-            None => Err(A::Error::custom("an empty table is no time")),
-        }
-    }
+    read_timestamp(deserializer).map(Some)
 }
 
 #[cfg(test)]
