@@ -110,8 +110,9 @@ impl App {
             info!(cut = drained.cut, "drained");
             admin_stop.cancel();
         };
+        // Before the first connection is taken: whoever knows the address may ask at once whether it is ready.
+        serving.set();
         let wait = async {
-            serving.set();
             stop.await;
             info!("stopping");
             serving.release();
