@@ -306,10 +306,10 @@ fn serve_that_cannot_start_is_1() {
 
 fn get(address: &str, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: mirror\r\nconnection: close\r\n\r\n").unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: mirror\r\nconnection: close\r\n\r\n");
     let mut answer = Vec::new();
-    // A server of TLS answers plain HTTP with an alert, or with nothing.
-    let end = stream.read_to_end(&mut answer);
+    // A server of TLS answers plain HTTP with an alert, or with nothing, and may not even hear it out.
+    let end = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
     end.map(|_| String::from_utf8_lossy(&answer).into_owned()).unwrap_or_default()
 }
 
