@@ -149,7 +149,10 @@ impl Collection<'_> {
         for carrier in carriers {
             match evidence::layers(&carrier.manifest, carrier.digest, self.subject, carrier.via) {
                 Ok(found) => layers.extend(found),
-                Err(malformed) => self.flaw(carrier.digest, FlawKind::Malformed, malformed.to_string()),
+                Err(malformed) => {
+                    let source = Source { manifest: carrier.digest, layer: carrier.digest };
+                    self.flaw(source, FlawKind::Malformed, malformed.to_string());
+                }
             }
         }
         self.bound(&mut layers);
@@ -171,11 +174,8 @@ impl Collection<'_> {
             match self.answer(blob) {
                 Some(Some(bytes)) => evidence.push(layer.into_evidence(bytes)),
                 Some(None) => {
-                    self.flaw_of(
-                        layer.source,
-                        FlawKind::Malformed,
-                        "its layer, as it says it is, is not at the upstream",
-                    );
+                    let text = "its layer, as it says it is, is not at the upstream";
+                    self.flaw(layer.source, FlawKind::Malformed, text);
                 }
                 None => {}
             }
@@ -194,7 +194,7 @@ impl Collection<'_> {
             } else {
                 total = total.saturating_sub(layer.size);
                 self.bounded = true;
-                self.flaw_of(layer.source, FlawKind::TooMuch, &format!("it has {} bytes", layer.size));
+                self.flaw(layer.source, FlawKind::TooMuch, format!("it has {} bytes", layer.size));
             }
         }
         kept
@@ -210,13 +210,8 @@ impl Collection<'_> {
         answer.map_err(|unavailable| self.failure = Some(unavailable.to_string())).ok()
     }
 
-    fn flaw(&mut self, manifest: Digest, kind: FlawKind, text: String) {
-        let source = Source { manifest, layer: manifest };
-        self.flaws.push(Flaw { source, form: None, predicate_type: None, kind, text });
-    }
-
-    fn flaw_of(&mut self, source: Source, kind: FlawKind, text: &str) {
-        self.flaws.push(Flaw { source, form: None, predicate_type: None, kind, text: text.to_owned() });
+    fn flaw(&mut self, source: Source, kind: FlawKind, text: impl Into<String>) {
+        self.flaws.push(Flaw { source, form: None, predicate_type: None, kind, text: text.into() });
     }
 }
 
