@@ -109,6 +109,10 @@ impl Refusal {
         Self::NotFound { code, text: format!("{what} is not at the upstream") }
     }
 
+    pub(in crate::gate) fn no_manifest(repository: &Repository, digest: Digest) -> Self {
+        Self::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}"))
+    }
+
     pub(in crate::gate) fn denied(name: impl fmt::Display, digest: Option<Digest>, verdict: Verdict) -> Self {
         Self::Denied(Box::new(Denial { name: name.to_string(), digest, verdict }))
     }

@@ -15,7 +15,7 @@ use crate::gate::collect::{Collected, collect};
 use crate::gate::manifests::Manifests;
 use crate::gate::memory::Memory;
 use crate::limits::PROVING_TIME;
-use crate::oci::{Digest, ErrorCode, Repository};
+use crate::oci::{Digest, Repository};
 use crate::trust::Trust;
 use crate::upstream::Upstream;
 use crate::verify::{self, Coverage, Flaw, Proof, Subject};
@@ -52,8 +52,7 @@ impl Prover {
     ) -> Result<Proof, Refusal> {
         let _timer = self.seconds.start_timer();
         let manifest = self.manifests.bytes(upstream, repository, digest).await.map_err(Refusal::from)?;
-        let manifest = manifest
-            .ok_or_else(|| Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}")))?;
+        let manifest = manifest.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
         let collecting = collect(&self.manifests, upstream, repository, digest, &self.memory);
         let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
         self.check(digest, manifest, collected).await

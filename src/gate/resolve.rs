@@ -52,7 +52,7 @@ impl Gate {
         }
         let upstream = self.upstream(&repository.upstream)?;
         let found = self.manifests.fetch(&*upstream, repository, *digest).await?;
-        let bytes = found.ok_or_else(|| not_there(repository, *digest))?;
+        let bytes = found.ok_or_else(|| Refusal::no_manifest(repository, *digest))?;
         Ok(self.facts.grant(repository, *digest, &[(*digest, GrantKind::Manifest, bytes.len() as u64)]).await?)
     }
 
@@ -67,10 +67,6 @@ impl Gate {
         let text = format!("upstream {name} is not configured; configured are: {}", known.join(", "));
         Refusal::NotFound { code: ErrorCode::NameUnknown, text }
     }
-}
-
-fn not_there(repository: &Repository, digest: Digest) -> Refusal {
-    Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}@{digest}"))
 }
 
 impl From<Unavailable> for Refusal {
