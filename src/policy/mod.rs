@@ -1,6 +1,7 @@
 //! Rules, and what they say of proven facts: pure, total, in microseconds.
 
 mod builder;
+mod candidates;
 mod error;
 mod identity;
 mod judge;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::Rule;
 use crate::verify::Fact;
 
 /// The outcome of judging one request.
@@ -27,8 +28,20 @@ impl Verdict {
     pub fn not_reached() -> Self {
         let text = "no admitted image of this repository reaches this blob: pull the image by its tag first".to_owned();
         let reasons = vec![Reason { code: ReasonCode::NotReached, text }];
-        let requirement = Requirement { kind: RequirementKind::Rule, met: false, by: None, reasons };
+        let requirement = Requirement::unmet(RequirementKind::Rule, reasons);
         Self { decision: Decision::Refuse, rule: None, mode: None, requirements: vec![requirement], message: None }
+    }
+
+    /// The verdict of `rule`. A rule that only watches serves whatever it says.
+    pub(super) fn by(rule: &Rule, decision: Decision, requirements: Vec<Requirement>) -> Self {
+        let watches = rule.mode() == Mode::Audit;
+        Self {
+            decision: if watches { Decision::Admit } else { decision },
+            rule: Some(rule.shared_name()),
+            mode: Some(rule.mode()),
+            requirements,
+            message: rule.message(),
+        }
     }
 
     /// The requirement whose first reason is the most telling of all, with that reason; the first of equals, since rules
@@ -83,6 +96,18 @@ pub struct Requirement {
     pub by: Option<Arc<Fact>>,
     /// Why it is not met, the most telling reason first. Empty if it is met.
     pub reasons: Vec<Reason>,
+}
+
+impl Requirement {
+    /// One that `fact` met.
+    pub(super) fn met(kind: RequirementKind, fact: &Arc<Fact>) -> Self {
+        Self { kind, met: true, by: Some(Arc::clone(fact)), reasons: Vec::new() }
+    }
+
+    /// One that nothing met.
+    pub(super) fn unmet(kind: RequirementKind, reasons: Vec<Reason>) -> Self {
+        Self { kind, met: false, by: None, reasons }
+    }
 }
 
 /// The kinds of requirement.

@@ -1,0 +1,127 @@
+//! Every requirement of one rule, weighed against the facts about one digest.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::oci::Tag;
+use crate::policy::identity::{Identity, shown_signer};
+use crate::policy::provenance::ProvenanceRule;
+use crate::policy::reason::{because, claims, reasons};
+use crate::policy::revoked::Revoked;
+use crate::policy::sbom::SbomRule;
+use crate::policy::{Decision, Reason, ReasonCode, Requirement, RequirementKind, Rule, Verdict};
+use crate::verify::{Claim, Coverage, Fact, Proof};
+
+/// The facts that a rule may pick from.
+pub(super) struct Candidates<'a> {
+    pub(super) proof: &'a Proof,
+    pub(super) revoked: &'a Revoked,
+    pub(super) tag: Option<&'a Tag>,
+    pub(super) now: Timestamp,
+}
+
+impl<'a> Candidates<'a> {
+    /// What `rule` says of them.
+    pub(super) fn weigh(&self, rule: &Rule) -> Verdict {
+        let signatures = rule.signatures.iter().map(|identity| self.signature(identity));
+        let provenance = rule.provenance.iter().map(|demand| self.provenance(demand));
+        let sbom = rule.sbom.iter().map(|demand| self.sbom(demand));
+        let requirements: Vec<_> = signatures.chain(provenance).chain(sbom).collect();
+        let decision = self.decide(&requirements);
+        Verdict::by(rule, decision, requirements)
+    }
+
+    /// What was not seen may be what is missing: then a refusal would be a guess. What is denied stays denied.
+    fn decide(&self, requirements: &[Requirement]) -> Decision {
+        let told = |code| requirements.iter().flat_map(|it| &it.reasons).any(|reason| reason.code == code);
+        if requirements.iter().all(|requirement| requirement.met) {
+            Decision::Admit
+        } else if self.is_partial() && !told(ReasonCode::DeniedPackage) {
+            Decision::Undecided
+        } else {
+            Decision::Refuse
+        }
+    }
+
+    fn is_partial(&self) -> bool {
+        match self.proof.coverage {
+            Coverage::Partial { .. } => true,
+            Coverage::Complete | Coverage::Bounded => false,
+        }
+    }
+
+    fn signature(&self, identity: &Identity) -> Requirement {
+        self.first_that(RequirementKind::Signature, |fact| identity.check(fact.signer()))
+    }
+
+    fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
+        self.first_that(RequirementKind::Provenance, |fact| match fact.claim() {
+            Claim::Provenance(provenance) => demand.check(fact.signer(), provenance, self.tag),
+            Claim::Signature | Claim::Sbom(_) | Claim::Other { .. } => Ok(()),
+        })
+    }
+
+    /// One bill of materials must do, and none that its signers made may list what is denied.
+    fn sbom(&self, demand: &SbomRule) -> Requirement {
+        let kind = RequirementKind::Sbom;
+        let requirement = self.first_that(kind, |fact| match fact.claim() {
+            Claim::Sbom(sbom) => demand.check_signer(fact.signer()).and_then(|()| demand.check_format(sbom)),
+            Claim::Signature | Claim::Provenance(_) | Claim::Other { .. } => Ok(()),
+        });
+        let denied = self.denied(demand);
+        if !denied.is_empty() {
+            return Requirement::unmet(kind, reasons(denied, kind, self.proof));
+        }
+        // The one that was not seen may list what is denied.
+        if requirement.met && demand.denies() && self.is_partial() {
+            return Requirement::unmet(kind, reasons(Vec::new(), kind, self.proof));
+        }
+        requirement
+    }
+
+    fn denied(&self, demand: &SbomRule) -> Vec<Reason> {
+        let facts = self.of(RequirementKind::Sbom).filter(|fact| demand.check_signer(fact.signer()).is_ok());
+        let sboms = facts.filter_map(|fact| match fact.claim() {
+            Claim::Sbom(sbom) => Some(sbom),
+            Claim::Signature | Claim::Provenance(_) | Claim::Other { .. } => None,
+        });
+        sboms.flat_map(|sbom| demand.denied_in(sbom)).collect()
+    }
+
+    /// A requirement is met by one fact that meets every line of it; lines are never pieced together from several.
+    fn first_that(&self, kind: RequirementKind, check: impl Fn(&Fact) -> Result<(), Reason>) -> Requirement {
+        let mut misses = Vec::new();
+        let mut met: Option<&Arc<Fact>> = None;
+        for fact in self.of(kind) {
+            match self.check_standing(fact).and_then(|()| check(fact)) {
+                // The same one whatever the order of the facts.
+                Ok(()) => {
+                    met = met.filter(|other| other.source() <= fact.source()).or(Some(fact));
+                }
+                Err(miss) => misses.push(miss),
+            }
+        }
+        match met {
+            Some(fact) => Requirement::met(kind, fact),
+            None => Requirement::unmet(kind, reasons(misses, kind, self.proof)),
+        }
+    }
+
+    /// A fact that is revoked, or ended with the key that stands for its time, counts for nothing.
+    fn check_standing(&self, fact: &Fact) -> Result<(), Reason> {
+        self.revoked.fact(fact)?;
+        if fact.holds_at(self.now) {
+            return Ok(());
+        }
+        let signer = shown_signer(fact.signer());
+        let text = format!("signed by {signer} at no proven time, and its time (not_after) is over");
+        because(ReasonCode::TimestampInvalid, text)
+    }
+
+    /// The facts about this digest that claim something of `kind`.
+    fn of(&self, kind: RequirementKind) -> impl Iterator<Item = &'a Arc<Fact>> {
+        let subject = self.proof.subject;
+        self.proof.facts.iter().filter(move |fact| fact.subject() == subject && claims(fact.claim(), kind))
+    }
+}
