@@ -16,7 +16,7 @@ use crate::facts::Facts;
 use crate::front;
 use crate::gate::{Gate, Parts};
 use crate::listen::{ListenError, TlsSettings};
-use crate::trust::Trust;
+use crate::trust::{Current, Trust};
 use crate::upstream::{Settings, Surroundings, Upstreams};
 
 /// The gate, and what it is made of.
@@ -61,7 +61,7 @@ impl Core {
             facts,
             content: Arc::new(content),
             policy: Arc::new(config.policy),
-            trust: Arc::new(trust),
+            trust: Current::fixed(trust),
             clock,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };

@@ -67,7 +67,7 @@ impl Gate {
     pub async fn inspect(&self, image: &Image) -> Result<Inspection, Refusal> {
         let image = self.configured(image)?;
         let digest = self.resolve(&image).await?;
-        let proof = self.prove(&image.repository, digest).await?;
+        let proof = self.prove(&image.repository, digest, &self.trust.snapshot()).await?;
         Ok(Inspection { image, digest, proof })
     }
 

@@ -37,7 +37,7 @@ use crate::gate::reach::Looks;
 use crate::limits::{EVIDENCE_MEMORY_BYTES, REFUSAL_TTL, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository, Tag};
 use crate::policy::{Decision, Mode, Policy, Request, Verdict};
-use crate::trust::Trust;
+use crate::trust::{Current, Trust};
 use crate::upstream::Upstreams;
 use crate::verify::Proof;
 
@@ -52,8 +52,8 @@ pub struct Parts {
     pub content: Arc<Library>,
     /// The rules.
     pub policy: Arc<Policy>,
-    /// The roots of trust.
-    pub trust: Arc<Trust>,
+    /// The roots of trust, as they are at each moment.
+    pub trust: Current,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How many digests may be checked at once: one a core.
@@ -68,19 +68,20 @@ pub struct Gate {
     content: Arc<Library>,
     policy: Arc<Policy>,
     clock: Arc<dyn Clock>,
-    epoch: String,
+    trust: Current,
     manifests: Manifests,
     prover: Arc<Prover>,
     metrics: Metrics,
     looks: Looks,
 }
 
-/// What a request asks for, once its tag is resolved.
+/// What a request asks for, once its tag is resolved, and whom to believe on it: one snapshot for the whole decision.
 #[derive(Debug)]
 struct Target<'a> {
     image: &'a Image,
     tag: Option<&'a Tag>,
     digest: Digest,
+    trust: Arc<Trust>,
 }
 
 /// A verdict, and the root that it is about.
@@ -99,10 +100,8 @@ impl Gate {
         let Parts { upstreams, facts, content, policy, trust, clock, cores } = parts;
         let metrics = Metrics::register(registry)?;
         let manifests = Manifests::new(Arc::clone(&content));
-        let epoch = trust.epoch().to_string();
         let prover = Arc::new(Prover {
             manifests: manifests.clone(),
-            trust,
             clock: Arc::clone(&clock),
             cores: Arc::new(Semaphore::new(cores)),
             memory: Memory::new(EVIDENCE_MEMORY_BYTES),
@@ -114,7 +113,7 @@ impl Gate {
             content,
             policy,
             clock,
-            epoch,
+            trust,
             manifests,
             prover,
             metrics,
@@ -159,7 +158,7 @@ impl Gate {
             return Err(Refusal::denied(image, None, verdict));
         }
         let digest = self.resolve(image).await?;
-        let target = Target { image, tag: image.tag(), digest };
+        let target = Target { image, tag: image.tag(), digest, trust: self.trust.snapshot() };
         let judged = self.judge_manifest(&target).await?;
         let (admitted, verdict) = self.admitted(&target, judged, Size::Manifest)?;
         if verdict.mode != Some(Mode::Enforce) {
@@ -184,7 +183,7 @@ impl Gate {
     }
 
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<(Admitted, Verdict), Refusal> {
-        let target = Target { image, tag: None, digest };
+        let target = Target { image, tag: None, digest, trust: self.trust.snapshot() };
         let mut judged = self.judge_blob(&target).await?;
         if !judged.as_ref().is_some_and(|(judged, _)| judged.verdict.decision == Decision::Admit) {
             self.reach_further(&image.repository).await?;
@@ -253,14 +252,13 @@ impl Gate {
     /// Judges `root` on its own evidence, under the tag asked for, or, by digest, under no tag and under each tag that it
     /// was seen under: a rule for a tag is no rule for whatever digest a client names.
     async fn judge(&self, target: &Target<'_>, root: Digest) -> Result<Judged, Refusal> {
-        let repository = &target.image.repository;
         let tags = self.tags_of(target, root).await?;
         let mut proof = None;
-        let mut verdict = self.verdict(repository, root, &tags, &mut proof).await?;
+        let mut verdict = self.verdict(target, root, &tags, &mut proof).await?;
         if verdict.decision == Decision::Refuse && proof.as_ref().is_some_and(|proof| self.is_stale(proof)) {
             // What could not be asked for now may be what has come since: the new proof counts, even if it is partial.
-            proof = Some(self.prove(repository, root).await?);
-            verdict = self.verdict(repository, root, &tags, &mut proof).await?;
+            proof = Some(self.prove(&target.image.repository, root, &target.trust).await?);
+            verdict = self.verdict(target, root, &tags, &mut proof).await?;
         }
         Ok(Judged { verdict, root })
     }
@@ -277,16 +275,17 @@ impl Gate {
     /// if a rule asks for it: one that is partial is kept nowhere else.
     async fn verdict(
         &self,
-        repository: &Repository,
+        target: &Target<'_>,
         root: Digest,
         tags: &[Option<Tag>],
         proof: &mut Option<Arc<Proof>>,
     ) -> Result<Verdict, Refusal> {
+        let repository = &target.image.repository;
         let mut best: Option<Verdict> = None;
         for tag in tags {
             let request = Request { repository, tag: tag.as_ref(), digest: root };
             if proof.is_none() && self.policy.needs_proof(&request) {
-                *proof = Some(self.proof(repository, root).await?);
+                *proof = Some(self.proof(repository, root, &target.trust).await?);
             }
             let verdict = self.policy.judge(&request, proof.as_deref(), self.clock.now());
             match verdict.decision {
@@ -299,28 +298,29 @@ impl Gate {
     }
 
     /// What is known of `root`, found out first if nothing is.
-    async fn proof(&self, repository: &Repository, root: Digest) -> Result<Arc<Proof>, Refusal> {
-        match self.facts.proof(&self.key(repository, root)).await? {
+    async fn proof(&self, repository: &Repository, root: Digest, trust: &Arc<Trust>) -> Result<Arc<Proof>, Refusal> {
+        match self.facts.proof(&key(repository, root, trust)).await? {
             Some(proof) => Ok(proof),
-            None => self.prove(repository, root).await,
+            None => self.prove(repository, root, trust).await,
         }
     }
 
-    async fn prove(&self, repository: &Repository, root: Digest) -> Result<Arc<Proof>, Refusal> {
-        let key = self.key(repository, root);
+    async fn prove(&self, repository: &Repository, root: Digest, trust: &Arc<Trust>) -> Result<Arc<Proof>, Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
-        let (prover, of) = (Arc::clone(&self.prover), repository.clone());
-        self.facts.prove(&key, async move { prover.prove(&*upstream, &of, root).await }).await
+        let (prover, of, under) = (Arc::clone(&self.prover), repository.clone(), Arc::clone(trust));
+        let proving = async move { prover.prove(&*upstream, &of, root, under).await };
+        self.facts.prove(&key(repository, root, trust), proving).await
     }
 
     /// Whether evidence may have been published since it was collected: signatures arrive late.
     fn is_stale(&self, proof: &Proof) -> bool {
         self.clock.now().duration_since(proof.collected_at).unsigned_abs() > REFUSAL_TTL
     }
+}
 
-    fn key(&self, repository: &Repository, digest: Digest) -> ProofKey {
-        ProofKey { repository: repository.clone(), digest, epoch: self.epoch.clone() }
-    }
+/// What is proven under one snapshot is never found under another.
+fn key(repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
+    ProofKey { repository: repository.clone(), digest, epoch: trust.epoch().to_string() }
 }
 
 fn is_undecided(verdict: &Verdict) -> bool {

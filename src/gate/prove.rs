@@ -23,7 +23,6 @@ use crate::verify::{self, Coverage, Flaw, Proof, Subject};
 /// What proving needs.
 pub(in crate::gate) struct Prover {
     pub(in crate::gate) manifests: Manifests,
-    pub(in crate::gate) trust: Arc<Trust>,
     pub(in crate::gate) clock: Arc<dyn Clock>,
     /// One permit a core: checking is pure computation.
     pub(in crate::gate) cores: Arc<Semaphore>,
@@ -39,7 +38,7 @@ impl fmt::Debug for Prover {
 }
 
 impl Prover {
-    /// Everything that can be found out about `digest` now.
+    /// Everything that can be found out about `digest` now, under `trust`.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] if the upstream does not have the manifest, [`Refusal::Undecided`] if it cannot be asked
@@ -49,23 +48,30 @@ impl Prover {
         upstream: &dyn Upstream,
         repository: &Repository,
         digest: Digest,
+        trust: Arc<Trust>,
     ) -> Result<Proof, Refusal> {
         let _timer = self.seconds.start_timer();
         let manifest = self.manifests.bytes(upstream, repository, digest).await.map_err(Refusal::from)?;
         let manifest = manifest.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
         let collecting = collect(&self.manifests, upstream, repository, digest, &self.memory);
         let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
-        self.check(digest, manifest, collected).await
+        self.check(digest, manifest, collected, trust).await
     }
 
-    async fn check(&self, digest: Digest, manifest: Bytes, collected: Collected) -> Result<Proof, Refusal> {
+    async fn check(
+        &self,
+        digest: Digest,
+        manifest: Bytes,
+        collected: Collected,
+        trust: Arc<Trust>,
+    ) -> Result<Proof, Refusal> {
         let Collected { evidence, flaws, coverage, room } = collected;
         let mut proof = Proof { subject: digest, facts: Vec::new(), flaws, coverage, collected_at: self.clock.now() };
         if evidence.is_empty() {
             return Ok(proof);
         }
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Refusal::undecided)?;
-        let (trust, now) = (Arc::clone(&self.trust), self.clock.now());
+        let now = self.clock.now();
         let checking = move || {
             // Held here, since checking goes on when whoever asked is gone.
             let _held = (core, room);

@@ -1,14 +1,17 @@
-//! Whom to believe: trust domains with their roots and rules, and long-lived keys, as one immutable snapshot.
+//! Whom to believe: trust domains with their roots and rules, and long-lived keys, as one immutable snapshot, which is
+//! swapped as a whole.
 //!
 //! Domains are never merged: what one proves, no other vouches for. This module reads files once, when a snapshot is
 //! loaded, and knows no clock and no evidence.
 
+mod current;
 mod domain;
 mod key;
 mod root;
 mod settings;
 mod snapshot;
 
+pub use current::Current;
 pub use domain::Domain;
 pub use key::Key;
 pub use settings::{DomainSettings, KeySettings, Requirement, WithoutLog};

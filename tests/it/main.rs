@@ -27,5 +27,6 @@ mod seed;
 mod server;
 mod stranger;
 mod support;
+mod trust;
 mod upstream;
 mod verify;

@@ -1,0 +1,3 @@
+//! Whom to believe, while it changes.
+
+mod swap;
