@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Deserializer;
+use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Tells the time of day.
 pub trait Clock: Debug + Send + Sync {
@@ -33,6 +35,36 @@ pub fn read_timestamp<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Time
     deserializer.deserialize_any(TimestampVisitor)
 }
 
+const DURATION: &str = "a duration is a number with ms, s, m, h or d, such as \"60s\"";
+
+/// Reads a duration such as `60s`, digits and one unit, for `#[serde(deserialize_with)]`.
+///
+/// # Errors
+/// Those of the deserializer, and one for a text that is no duration.
+pub fn read_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    duration(&text).ok_or_else(|| D::Error::custom(format!("{text:?}: {DURATION}")))
+}
+
+/// What [`read_duration`] reads, for `#[schemars(schema_with)]`.
+pub fn duration_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let number: u64 = number.parse().ok()?;
+    let seconds = match unit {
+        "ms" => return Some(Duration::from_millis(number)),
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86400,
+        _ => return None,
+    };
+    number.checked_mul(seconds).map(Duration::from_secs)
+}
+
 struct TimestampVisitor;
 
 impl<'de> Visitor<'de> for TimestampVisitor {
@@ -50,5 +82,23 @@ impl<'de> Visitor<'de> for TimestampVisitor {
         let entry = map.next_entry::<String, String>()?;
         let (_, text) = entry.ok_or_else(|| A::Error::custom("an empty table is not a time"))?;
         self.visit_str(&text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_texts_with_a_unit() {
+        let all = [("250ms", 250), ("1s", 1000), ("2m", 120_000), ("1h", 3_600_000), ("1d", 86_400_000)];
+        for (text, milliseconds) in all {
+            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
+        }
+        for text in ["", "60", "s", "1 s", "-1s", "1.5s", "1w", "18446744073709551615d"] {
+            assert_eq!(duration(text), None, "{text}");
+        }
+        let error = read_duration(serde_json::json!("60")).unwrap_err().to_string();
+        assert!(error.contains("such as \"60s\""), "{error}");
     }
 }

@@ -9,6 +9,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use prometheus::{Registry, TEXT_FORMAT, TextEncoder};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use readiness::{Latch, Readiness};
@@ -16,7 +17,7 @@ pub use readiness::{Latch, Readiness};
 use crate::listen::{Answer, Body};
 
 /// The `[admin]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where to listen. Whoever reaches it reads the metrics: keep it off the networks of clients.

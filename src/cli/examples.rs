@@ -38,5 +38,6 @@ pub(in crate::cli) const CONFIG: &str = "\
 Examples:
   bonafide config check                               the one that BONAFIDE_CONFIG names, else the built-in one
   bonafide config check --config bonafide.toml
+  bonafide config schema > schema.json                for editors: put \"#:schema schema.json\" atop the configuration
 
-Exit codes: 0 it can be used, 64 it cannot.";
+Exit codes: 0 done, or it can be used; 64 it cannot.";

@@ -19,7 +19,7 @@ use serde_json::Value;
 use crate::app::{self, App, Core, StartError};
 use crate::cli::scratch::Scratch;
 use crate::clock::SystemClock;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{self, Config, ConfigError, Environment};
 use crate::oci::Image;
 use crate::telemetry::{self, TelemetryError, Verbosity};
 
@@ -73,6 +73,9 @@ enum ConfigCommand {
     /// Say whether the configuration can be used, and what in it weakens a check
     #[command(after_help = examples::CONFIG)]
     Check,
+    /// Print the JSON schema of the configuration, for editors
+    #[command(after_help = examples::CONFIG)]
+    Schema,
 }
 
 /// Why a command failed.
@@ -104,6 +107,7 @@ impl Cli {
             Command::Verify(asked) => runtime.block_on(Box::pin(verify(self, asked))),
             Command::Inspect(asked) => runtime.block_on(Box::pin(inspect(self, asked))),
             Command::Config(ConfigCommand::Check) => check(&self.config()?),
+            Command::Config(ConfigCommand::Schema) => print_schema(),
         }
     }
 
@@ -137,6 +141,11 @@ fn check(config: &Config) -> Result<ExitCode, CommandError> {
     warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
     config.warnings.iter().try_for_each(|warning| writeln!(out, "probably not meant: {warning}"))?;
     config.weakenings().iter().try_for_each(|weakening| writeln!(out, "weakened: {weakening}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_schema() -> Result<ExitCode, CommandError> {
+    write_json(&mut io::stdout().lock(), &config::schema())?;
     Ok(ExitCode::SUCCESS)
 }
 

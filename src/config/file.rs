@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::admin;
@@ -14,26 +15,38 @@ use crate::trust::{DomainSettings, KeySettings};
 use crate::upstream;
 
 /// The whole file. What is missing is empty, or the default of the module that it belongs to.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct File {
+    /// The door for clients.
     pub(super) server: front::Settings,
+    /// The door for operators.
     pub(super) admin: admin::Settings,
+    /// Where all that is kept is kept.
     pub(super) storage: Storage,
+    /// Where images come from.
     pub(super) upstream: Vec<upstream::Settings>,
+    /// Trust domains besides the ones that are built in.
     pub(super) trust: Vec<DomainSettings>,
+    /// Long-lived keys.
     pub(super) key: Vec<KeySettings>,
+    /// Who may vouch for provenance, besides the catalogue that is built in.
     pub(super) builder: Vec<BuilderSettings>,
+    /// What must be proven of which images: the first that matches decides.
     pub(super) rule: Vec<RuleSettings>,
+    /// Single images that are served unproven for a while.
     pub(super) exception: Vec<ExceptionSettings>,
+    /// What is refused whatever the rules say.
     pub(super) revoked: RevokedSettings,
 }
 
 /// `[storage]`: one place for content and facts.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Storage {
+    /// The folder of all that is stored. Made if it is not there.
     pub(super) path: Option<PathBuf>,
+    /// How much content may be kept.
     pub(super) max_size: ByteSize,
 }
 

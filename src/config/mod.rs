@@ -7,12 +7,14 @@ mod error;
 mod file;
 mod locate;
 mod place;
+mod schema;
 
 use std::fs;
 use std::path::Path;
 
 pub use error::ConfigError;
 pub use place::Environment;
+pub use schema::schema;
 
 use crate::admin;
 use crate::content;

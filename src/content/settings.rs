@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 /// Where content is kept and how much of it: the content's share of `[storage]`.
@@ -17,8 +18,8 @@ pub struct Settings {
 }
 
 /// A number of bytes, written as `50GiB`, `500MB` or `1024`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ByteSize(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema)]
+pub struct ByteSize(#[schemars(with = "String", regex(pattern = "^[0-9]+ *(|B|[kKMGT]B|[KMGT]iB)$"))] u64);
 
 /// Why a text is no number of bytes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -19,6 +19,7 @@ use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use prometheus::Registry;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use route::{Asked, Misroute, Reading, Route, TAGS_PER_PAGE, Upstreams, route};
@@ -31,7 +32,7 @@ use crate::listen::{Answer, Body, TlsSettings};
 use crate::oci::{Digest, ErrorCode, Image, Repository, Tag};
 
 /// The `[server]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// Where to listen.

@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const PREFIX: &str = "sha256:";
@@ -13,8 +14,8 @@ const BYTES: usize = 32;
 ///
 /// SHA-256 is the only algorithm served: every evidence format that can be checked names its subject by it. Other
 /// registered algorithms (OCI image specification, "Digests") are refused by name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest([u8; BYTES]);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
+pub struct Digest(#[schemars(with = "String", regex(pattern = "^sha256:[0-9a-f]{64}$"))] [u8; BYTES]);
 
 /// Why a text is no digest that can be served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest `<name>` accepted: many clients cut host and name at 255 characters (OCI distribution specification,
@@ -39,7 +40,7 @@ pub struct RepositoryName(Box<str>);
 pub struct Tag(Box<str>);
 
 /// What clients call an upstream registry, such as `docker.io`: a key among the configured ones, never a host to dial.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
 pub struct UpstreamName(Box<str>);
 
 impl RepositoryName {

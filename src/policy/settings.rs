@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::clock::read_timestamp;
@@ -12,7 +13,7 @@ use crate::oci::Digest;
 use crate::policy::Mode;
 
 /// All that a configuration says of rules.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// `[[rule]]`, in order: the first that matches decides.
@@ -26,7 +27,7 @@ pub struct Settings {
 }
 
 /// `[[rule]]`
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSettings {
     /// Its name, in reasons, logs and metrics.
@@ -50,7 +51,7 @@ pub struct RuleSettings {
 }
 
 /// `[[rule.signature]]`, and `signed_by` of `[rule.sbom]`: one identity.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignatureSettings {
     /// The trust domain that proves it: `public-good` unless said.
@@ -68,12 +69,13 @@ pub struct SignatureSettings {
 }
 
 /// `[rule.provenance]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProvenanceSettings {
     /// The trust domain that proves it: those of the rule's signature blocks, else `public-good`, unless said.
     pub trust: Option<String>,
     /// The least SLSA build level, 1 to 3.
+    #[schemars(range(min = 1, max = 3))]
     pub level: Option<u8>,
     /// Names of builders: of the catalogue or of a `[[builder]]`. Any of them unless said.
     pub builders: Option<Vec<String>>,
@@ -92,7 +94,7 @@ pub struct ProvenanceSettings {
 }
 
 /// `[rule.sbom]`
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SbomSettings {
     /// The trust domain that proves it, in place of the one its signers name.
@@ -106,7 +108,7 @@ pub struct SbomSettings {
 }
 
 /// `[[builder]]`: who may vouch for provenance, and at what SLSA build level.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BuilderSettings {
     /// Its name. The name of a builder of the catalogue replaces that one.
@@ -120,11 +122,12 @@ pub struct BuilderSettings {
     /// The name of the `[[key]]` that it signs with, instead of a certificate.
     pub key: Option<String>,
     /// The SLSA build level that it vouches for, 1 to 3.
+    #[schemars(range(min = 1, max = 3))]
     pub level: u8,
 }
 
 /// `[[exception]]`: one image that is served unproven for a while.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExceptionSettings {
     /// `upstream/repository@sha256:..`
@@ -137,7 +140,7 @@ pub struct ExceptionSettings {
 }
 
 /// `[revoked]`: what is refused whatever the rules say.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RevokedSettings {
     /// Images.

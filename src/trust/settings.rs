@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::clock::read_timestamp;
 
 /// One trust domain: a trusted root and what its signatures must come with.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainSettings {
     /// The name that rules refer to. `public-good` and `github` are taken.
@@ -24,7 +25,7 @@ pub struct DomainSettings {
 }
 
 /// Whether something must be there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Requirement {
     /// It must be there, and hold.
@@ -35,7 +36,7 @@ pub enum Requirement {
 }
 
 /// One long-lived key, as made by `cosign generate-key-pair` or kept in a key management service.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct KeySettings {
     /// The name that rules refer to.
@@ -54,7 +55,7 @@ pub struct KeySettings {
 }
 
 /// Whether signatures count that come with neither a log entry nor a timestamp.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum WithoutLog {
     /// They count. When they were made is then unknown: the key's window is held against the present.

@@ -4,15 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use schemars::JsonSchema;
+use serde::Deserialize;
 
+use crate::clock::{duration_schema, read_duration};
 use crate::oci::UpstreamName;
 use crate::upstream::AddressError;
 use crate::upstream::address::Base;
 
 /// One `[[upstream]]` table.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
     /// What clients call it.
@@ -31,21 +32,26 @@ pub struct Settings {
     pub ca: Option<PathBuf>,
     /// How long the digest of a tag is remembered before the upstream is asked again.
     #[serde(default = "tag_ttl", deserialize_with = "read_duration")]
+    #[schemars(schema_with = "duration_schema")]
     pub tag_ttl: Duration,
     /// Longest for a connection to stand, TLS and proxy included.
     #[serde(default = "connect_timeout", deserialize_with = "read_duration")]
+    #[schemars(schema_with = "duration_schema")]
     pub connect_timeout: Duration,
     /// Longest from a request to the headers of its answer.
     #[serde(default = "answer_timeout", deserialize_with = "read_duration")]
+    #[schemars(schema_with = "duration_schema")]
     pub answer_timeout: Duration,
     /// Longest between two pieces of a body.
     #[serde(default = "idle_timeout", deserialize_with = "read_duration")]
+    #[schemars(schema_with = "duration_schema")]
     pub idle_timeout: Duration,
 }
 
 /// `auth = { username, password_file }` or `auth = { docker_config }`.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "AuthTable")]
+#[schemars(!try_from, untagged, deny_unknown_fields)]
 pub enum AuthSettings {
     /// A user name, and the file that holds the password.
     Password {
@@ -155,28 +161,6 @@ const fn idle_timeout() -> Duration {
     Duration::from_secs(30)
 }
 
-const DURATION: &str = "a duration is a number with ms, s, m, h or d, such as \"60s\"";
-
-/// Reads `60s`: digits and one unit.
-fn read_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    duration(&text).ok_or_else(|| D::Error::custom(format!("{text:?}: {DURATION}")))
-}
-
-fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
-    let number: u64 = number.parse().ok()?;
-    let seconds = match unit {
-        "ms" => return Some(Duration::from_millis(number)),
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86400,
-        _ => return None,
-    };
-    number.checked_mul(seconds).map(Duration::from_secs)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,19 +175,6 @@ mod tests {
         assert_eq!(settings, Settings::new("docker.io".parse().unwrap(), "https://registry-1.docker.io"));
         assert_eq!(settings.tag_ttl, Duration::from_mins(1));
         assert!(!settings.is_plain_http());
-    }
-
-    #[test]
-    fn durations_are_texts_with_a_unit() {
-        let all = [("250ms", 250), ("1s", 1000), ("2m", 120_000), ("1h", 3_600_000), ("1d", 86_400_000)];
-        for (text, milliseconds) in all {
-            assert_eq!(duration(text), Some(Duration::from_millis(milliseconds)), "{text}");
-        }
-        for text in ["", "60", "s", "1 s", "-1s", "1.5s", "1w", "18446744073709551615d"] {
-            assert_eq!(duration(text), None, "{text}");
-        }
-        let error = read("name = 'a'\nurl = 'https://a'\ntag_ttl = '60'").unwrap_err().to_string();
-        assert!(error.contains("such as \"60s\""), "{error}");
     }
 
     #[test]

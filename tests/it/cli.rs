@@ -204,6 +204,13 @@ fn a_usable_configuration_is_0() {
 }
 
 #[test]
+fn config_schema_prints_the_schema_whatever_the_configuration_says() {
+    let output = Setup::new("nonsense").run(&["config", "schema"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    assert_eq!(stdout(&output), include_str!("../../config/schema.json"));
+}
+
+#[test]
 fn a_bad_configuration_is_64_with_file_and_line() {
     let setup = Setup::new("[[rule]]\nname = \"a\"\nimage = \"x\"\n");
     for command in [&["config", "check"][..], &["serve"], &["verify", IMAGE]] {

@@ -7,6 +7,24 @@ use bonafide::config::{Config, ConfigError, Environment};
 use bonafide::oci::{Digest, Repository, Tag};
 use bonafide::policy::Request;
 
+/// Every table, and what stands before its keys.
+pub(crate) const TABLES: &[(&str, &str)] = &[
+    ("", ""),
+    ("server", "[server]\n"),
+    ("admin", "[admin]\n"),
+    ("storage", "[storage]\n"),
+    ("upstream", "[[upstream]]\n"),
+    ("trust", "[[trust]]\n"),
+    ("key", "[[key]]\n"),
+    ("rule", "[[rule]]\n"),
+    ("rule.signature", "[[rule]]\n[[rule.signature]]\n"),
+    ("rule.provenance", "[[rule]]\n[rule.provenance]\n"),
+    ("rule.sbom", "[[rule]]\n[rule.sbom]\n"),
+    ("builder", "[[builder]]\n"),
+    ("exception", "[[exception]]\n"),
+    ("revoked", "[revoked]\n"),
+];
+
 #[test]
 fn the_built_in_configuration_names_the_registries_and_publishers_that_it_promises() {
     let config = Config::load(None, &environment()).unwrap();
@@ -36,13 +54,11 @@ fn nothing_that_weakens_is_built_in() {
 
 #[test]
 fn every_example_of_the_documentation_is_read() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (page, least) in [("docs/configuration.md", 6), ("docs/policy.md", 6), ("README.md", 1)] {
-        let text = fs::read_to_string(root.join(page)).unwrap();
-        let examples: Vec<_> = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+        let examples = examples(page);
         assert!(examples.len() >= least, "{page} has examples");
         for example in examples {
-            let read = Config::parse(example, page, Path::new(""), &environment());
+            let read = Config::parse(&example, page, Path::new(""), &environment());
             assert!(read.is_ok(), "{}\n{example}", read.unwrap_err());
         }
     }
@@ -52,22 +68,7 @@ fn every_example_of_the_documentation_is_read() {
 fn every_key_is_documented() {
     let documented = include_str!("../../docs/configuration.md");
     // The parser lists all keys of a table when it meets one that is not among them.
-    for (table, head) in [
-        ("", ""),
-        ("server", "[server]\n"),
-        ("admin", "[admin]\n"),
-        ("storage", "[storage]\n"),
-        ("upstream", "[[upstream]]\n"),
-        ("trust", "[[trust]]\n"),
-        ("key", "[[key]]\n"),
-        ("rule", "[[rule]]\n"),
-        ("rule.signature", "[[rule]]\n[[rule.signature]]\n"),
-        ("rule.provenance", "[[rule]]\n[rule.provenance]\n"),
-        ("rule.sbom", "[[rule]]\n[rule.sbom]\n"),
-        ("builder", "[[builder]]\n"),
-        ("exception", "[[exception]]\n"),
-        ("revoked", "[revoked]\n"),
-    ] {
+    for (table, head) in TABLES {
         let (_, problem) = invalid(&format!("{head}zzzzzzzzzzzz = 1"));
         let known = problem.split("known are ").nth(1).expect(&problem).trim_end_matches(')');
         let section = section(documented, table.split('.').next().unwrap());
@@ -77,6 +78,13 @@ fn every_key_is_documented() {
             assert!(said.iter().any(|said| section.contains(said)), "{table}.{key} in docs/configuration.md");
         }
     }
+}
+
+/// The examples of configurations on a page.
+pub(crate) fn examples(page: &str) -> Vec<String> {
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let after = text.split("```toml\n").skip(1);
+    after.map(|rest| rest.split("```").next().unwrap().to_owned()).collect()
 }
 
 /// The section of the page that is about `table`; all headings for the whole file.

@@ -23,6 +23,7 @@ mod origin;
 mod policy;
 mod policy_corpus;
 mod pull;
+mod schema;
 mod seed;
 mod server;
 mod stranger;
