@@ -20,7 +20,7 @@ use crate::verify::Proof;
 
 /// Most digests whose grants, and whose tags, are held in memory: some ten megabytes each.
 const LISTS: u64 = 100_000;
-/// Most tags whose meaning is held in memory.
+/// Most tags whose meaning, and whose last admission, is held in memory.
 const RESOLUTIONS: u64 = 100_000;
 /// Most tags that one digest is judged under. Those of a release are a handful; a registry that puts one digest under
 /// thousands must not make each request cost thousands of judgements.
@@ -37,6 +37,7 @@ pub struct Facts {
     grants: Lists<(Repository, Digest), Grant>,
     tags: Lists<(Repository, Digest), Tag>,
     resolutions: Cache<(Repository, Tag), Resolution>,
+    admissions: Cache<(Repository, Tag), Digest>,
     metrics: Metrics,
 }
 
@@ -61,6 +62,7 @@ impl Facts {
             grants: Lists::new(LISTS, limits::ROOTS_PER_GRANT),
             tags: Lists::new(LISTS, TAGS as usize),
             resolutions: Cache::new(RESOLUTIONS),
+            admissions: Cache::new(RESOLUTIONS),
             metrics: Metrics::register(registry)?,
             store,
             clock,
@@ -194,6 +196,32 @@ impl Facts {
         self.resolutions.insert((repository.clone(), tag.clone()), resolution).await;
         let seen = self.store.tags_of(repository, digest, TAGS).await?;
         self.tags.add((repository.clone(), digest), seen).await;
+        Ok(())
+    }
+
+    /// The digest that was last admitted for `tag`. Judge it again before it is served.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn last_admitted(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, FactsError> {
+        let key = (repository.clone(), tag.clone());
+        if let Some(digest) = self.admissions.get(&key).await {
+            return Ok(Some(digest));
+        }
+        let Some(digest) = self.store.last_admitted(repository, tag).await? else { return Ok(None) };
+        Ok(Some(self.admissions.entry(key).or_insert(digest).await.into_value()))
+    }
+
+    /// Remembers for good that `digest` was admitted for `tag`, in place of what was admitted before.
+    ///
+    /// # Errors
+    /// What keeps the database from being read or written.
+    pub async fn admitted(&self, repository: &Repository, tag: &Tag, digest: Digest) -> Result<(), FactsError> {
+        if self.last_admitted(repository, tag).await? == Some(digest) {
+            return Ok(());
+        }
+        self.store.keep_last_admitted(repository, tag, digest, self.clock.now()).await?;
+        self.admissions.insert((repository.clone(), tag.clone()), digest).await;
         Ok(())
     }
 

@@ -26,8 +26,11 @@ use crate::oci::{Digest, Repository, Tag};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that read at the same time; each is a thread and a page cache of 2 MB.
 const READERS: u32 = 4;
-/// The first version of the tables.
-const TABLES: &str = include_str!("migrations/sqlite/0001_facts.sql");
+/// The versions of the tables, each a step from the one before. What is here was run somewhere: add, never change.
+const VERSIONS: [(i64, &str, &str); 2] = [
+    (1, "facts", include_str!("migrations/sqlite/0001_facts.sql")),
+    (2, "admissions", include_str!("migrations/sqlite/0002_admissions.sql")),
+];
 
 /// The database. One connection writes, so that writers queue here and not in the file's lock.
 #[derive(Debug)]
@@ -64,8 +67,10 @@ fn prepare(folder: &Path, path: &Path) -> io::Result<()> {
 }
 
 async fn migrate(writer: &SqlitePool) -> Result<(), MigrateError> {
-    let tables = Migration::new(1, "facts".into(), MigrationType::Simple, TABLES.into_sql_str(), false);
-    Migrator::with_migrations(vec![tables]).run(writer).await
+    let migrations = VERSIONS.map(|(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.to_vec()).run(writer).await
 }
 
 fn migrating(path: &Path, error: MigrateError) -> FactsError {
@@ -219,6 +224,40 @@ impl FactStore for Sqlite {
         transaction.commit().await.map_err(failed(KEEP_TAG))
     }
 
+    async fn last_admitted(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, FactsError> {
+        const SQL: &str = "SELECT digest FROM admissions WHERE upstream = $1 AND repository = $2 AND tag = $3";
+        let text: Option<String> = sqlx::query_scalar(SQL)
+            .bind(repository.upstream.as_str())
+            .bind(repository.name.as_str())
+            .bind(tag.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(failed(READ_ADMISSION))?;
+        text.map(|text| digest(text, READ_ADMISSION)).transpose()
+    }
+
+    async fn keep_last_admitted(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<(), FactsError> {
+        const SQL: &str = "INSERT INTO admissions (digest, admitted_at, upstream, repository, tag) \
+             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (upstream, repository, tag) \
+             DO UPDATE SET digest = excluded.digest, admitted_at = excluded.admitted_at";
+        sqlx::query(SQL)
+            .bind(digest.to_string())
+            .bind(now.as_microsecond())
+            .bind(repository.upstream.as_str())
+            .bind(repository.name.as_str())
+            .bind(tag.as_str())
+            .execute(&self.writer)
+            .await
+            .map_err(failed(KEEP_ADMISSION))?;
+        Ok(())
+    }
+
     async fn tags_of(&self, repository: &Repository, digest: Digest, most: u32) -> Result<Vec<Tag>, FactsError> {
         const SQL: &str = "SELECT tag FROM tags WHERE upstream = $1 AND repository = $2 AND digest = $3 \
              ORDER BY seen_at DESC, tag LIMIT $4";
@@ -238,6 +277,8 @@ const READ_GRANTS: &str = "read the grants of a digest";
 const KEEP_GRANTS: &str = "keep what an image reaches";
 const READ_TAG: &str = "read what a tag means";
 const KEEP_TAG: &str = "keep what a tag means";
+const READ_ADMISSION: &str = "read what was last admitted for a tag";
+const KEEP_ADMISSION: &str = "keep what was last admitted for a tag";
 
 fn failed(action: &'static str) -> impl FnOnce(sqlx::Error) -> FactsError {
     move |source| FactsError::Database { action, source }

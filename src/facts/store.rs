@@ -86,6 +86,18 @@ pub trait FactStore: Debug + Send + Sync {
         resolution: Resolution,
     ) -> Result<(), FactsError>;
 
+    /// The digest that was last admitted for `tag`.
+    async fn last_admitted(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, FactsError>;
+
+    /// Keeps that `digest` was admitted for `tag`, in place of what was admitted before.
+    async fn keep_last_admitted(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digest: Digest,
+        now: Timestamp,
+    ) -> Result<(), FactsError>;
+
     /// The tags that `digest` was seen under, the latest first, at most `most`.
     async fn tags_of(&self, repository: &Repository, digest: Digest, most: u32) -> Result<Vec<Tag>, FactsError>;
 }

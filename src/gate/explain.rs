@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::gate::Gate;
 use crate::gate::admitted::{Refusal, verdict_json};
+use crate::gate::{Decided, Gate};
 use crate::oci::{Digest, Image, Repository};
 use crate::policy::{Decision, Verdict};
 use crate::verify::Proof;
@@ -21,7 +21,8 @@ pub struct Explanation {
     pub decision: Decision,
     /// The requirements, if it was judged.
     pub verdict: Option<Verdict>,
-    /// Why it was not judged, or what a refused client reads.
+    /// Why it was not judged, or what a refused client reads; of what is admitted in place of what was asked for, why
+    /// that is not.
     pub text: Option<String>,
 }
 
@@ -46,7 +47,12 @@ impl Gate {
             Err(refusal) => Err(refusal),
         };
         match decided {
-            Ok((admitted, verdict)) => explain(Some(admitted.digest()), Decision::Admit, Some(verdict), None),
+            Ok(Decided { admitted, verdict, instead_of }) => {
+                let text = instead_of.map(|refusal| {
+                    format!("{}. In its place what was last admitted for this tag is served", refusal.text())
+                });
+                explain(Some(admitted.digest()), Decision::Admit, Some(verdict), text)
+            }
             Err(Refusal::Denied(denial)) => {
                 let text = denial.message();
                 explain(denial.digest, Decision::Refuse, Some(denial.verdict), Some(text))
@@ -84,7 +90,13 @@ impl Explanation {
     /// The explanation for programs (`policy.md`, "Commands").
     pub fn to_json(&self) -> Value {
         match &self.verdict {
-            Some(verdict) => verdict_json(&self.image.to_string(), self.digest, verdict),
+            Some(verdict) => {
+                let mut json = verdict_json(&self.image.to_string(), self.digest, verdict);
+                if let (Decision::Admit, Some(text), Value::Object(object)) = (self.decision, &self.text, &mut json) {
+                    object.insert("instead_of".to_owned(), json!(text));
+                }
+                json
+            }
             None => json!({
                 "image": self.image.to_string(),
                 "digest": self.digest,

@@ -5,15 +5,25 @@ use std::time::Instant;
 
 use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
-use crate::gate::Admitted;
+use crate::gate::Decided;
 use crate::gate::admitted::Refusal;
-use crate::policy::{Decision, Mode, Verdict};
+use crate::policy::{Mode, Verdict};
 
 /// What the gate counts. Labels are names of rules and codes of reasons, never of images.
 #[derive(Debug)]
 pub(in crate::gate) struct Metrics {
     decisions: IntCounterVec,
     pub(in crate::gate) proving_seconds: Histogram,
+}
+
+/// How a decision ended: the values of the label `decision`.
+#[derive(Debug, Clone, Copy)]
+enum Outcome {
+    Admit,
+    /// What was last admitted for the tag is served in place of what is not.
+    LastAdmitted,
+    Refuse,
+    Undecided,
 }
 
 /// A decision under way.
@@ -46,16 +56,18 @@ impl Metrics {
 
 impl Deciding<'_> {
     /// Counts and logs how it ended.
-    pub(in crate::gate) fn made(&self, outcome: &Result<(Admitted, Verdict), Refusal>) {
+    pub(in crate::gate) fn made(&self, outcome: &Result<Decided, Refusal>) {
         match outcome {
-            Ok((admitted, verdict)) => self.admitted(admitted, verdict),
+            Ok(decided @ Decided { instead_of: None, .. }) => self.admitted(decided),
+            Ok(decided @ Decided { instead_of: Some(refusal), .. }) => self.kept(decided, refusal),
             Err(refusal) => self.refused(refusal),
         }
     }
 
-    fn admitted(&self, admitted: &Admitted, verdict: &Verdict) {
+    fn admitted(&self, decided: &Decided) {
+        let Decided { admitted, verdict, .. } = decided;
         let (rule, code) = (verdict.rule.as_deref().unwrap_or_default(), code(verdict));
-        self.count(Decision::Admit, rule, &code);
+        self.count(Outcome::Admit, rule, &code);
         let (image, digest, duration) = (self.image, admitted.digest(), self.since.elapsed());
         if verdict.mode == Some(Mode::Audit) && !code.is_empty() {
             tracing::warn!(%image, %digest, decision = "admit", rule, reason = code, ?duration, "would be refused");
@@ -64,34 +76,64 @@ impl Deciding<'_> {
         }
     }
 
+    /// Somebody has to look: the tag does not mean what is served.
+    fn kept(&self, decided: &Decided, refusal: &Refusal) {
+        let (rule, reason) = (decided.verdict.rule.as_deref().unwrap_or_default(), reason(refusal));
+        self.count(Outcome::LastAdmitted, rule, &reason);
+        let (image, digest, duration) = (self.image, decided.admitted.digest(), self.since.elapsed());
+        let decision = Outcome::LastAdmitted.label();
+        tracing::warn!(%image, %digest, decision, rule, reason, ?duration, "{}", refusal.text());
+    }
+
     /// Counts and logs a refusal.
     pub(in crate::gate) fn refused(&self, refusal: &Refusal) {
-        let (image, duration) = (self.image, self.since.elapsed());
+        let (image, duration, reason) = (self.image, self.since.elapsed(), reason(refusal));
         match refusal {
             Refusal::Denied(denial) => {
-                let (rule, reason) = (denial.verdict.rule.as_deref().unwrap_or_default(), code(&denial.verdict));
-                self.count(Decision::Refuse, rule, &reason);
+                let rule = denial.verdict.rule.as_deref().unwrap_or_default();
+                self.count(Outcome::Refuse, rule, &reason);
                 let (digest, text) = (denial.digest.map(tracing::field::display), denial.message());
                 tracing::info!(%image, digest, decision = "refuse", rule, reason, ?duration, "{text}");
             }
             Refusal::NotFound { text, .. } => {
-                self.count(Decision::Refuse, "", "not-found");
-                tracing::info!(%image, decision = "refuse", reason = "not-found", ?duration, "{text}");
+                self.count(Outcome::Refuse, "", &reason);
+                tracing::info!(%image, decision = "refuse", reason, ?duration, "{text}");
             }
             Refusal::Invalid { text } => {
-                self.count(Decision::Refuse, "", "invalid");
-                tracing::warn!(%image, decision = "refuse", reason = "invalid", ?duration, "{text}");
+                self.count(Outcome::Refuse, "", &reason);
+                tracing::warn!(%image, decision = "refuse", reason, ?duration, "{text}");
             }
             Refusal::Undecided { text, judged, .. } => {
                 let rule = judged.as_ref().and_then(|judged| judged.verdict.rule.as_deref()).unwrap_or_default();
-                self.count(Decision::Undecided, rule, "unavailable");
-                tracing::warn!(%image, decision = "undecided", rule, reason = "unavailable", ?duration, "{text}");
+                self.count(Outcome::Undecided, rule, &reason);
+                tracing::warn!(%image, decision = "undecided", rule, reason, ?duration, "{text}");
             }
         }
     }
 
-    fn count(&self, decision: Decision, rule: &str, reason: &str) {
-        self.metrics.decisions.with_label_values(&[decision.to_string().as_str(), rule, reason]).inc();
+    fn count(&self, outcome: Outcome, rule: &str, reason: &str) {
+        self.metrics.decisions.with_label_values(&[outcome.label(), rule, reason]).inc();
+    }
+}
+
+impl Outcome {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Admit => "admit",
+            Self::LastAdmitted => "last-admitted",
+            Self::Refuse => "refuse",
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// The label `reason` of a refusal.
+fn reason(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Denied(denial) => code(&denial.verdict),
+        Refusal::NotFound { .. } => "not-found".to_owned(),
+        Refusal::Invalid { .. } => "invalid".to_owned(),
+        Refusal::Undecided { .. } => "unavailable".to_owned(),
     }
 }
 

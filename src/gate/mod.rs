@@ -14,6 +14,7 @@ mod prove;
 mod reach;
 mod resolve;
 mod serve;
+mod update;
 
 use std::sync::Arc;
 
@@ -76,12 +77,21 @@ pub struct Gate {
 }
 
 /// What a request asks for, once its tag is resolved, and whom to believe on it: one snapshot for the whole decision.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Target<'a> {
     image: &'a Image,
     tag: Option<&'a Tag>,
     digest: Digest,
     trust: Arc<Trust>,
+}
+
+/// What is served, and why.
+#[derive(Debug)]
+struct Decided {
+    admitted: Admitted,
+    verdict: Verdict,
+    /// Why what was asked for is not served, where something else is in its place.
+    instead_of: Option<Box<Refusal>>,
 }
 
 /// A verdict, and the root that it is about.
@@ -129,7 +139,7 @@ impl Gate {
         let decision = self.metrics.decision(image);
         let outcome = self.decide(image).await;
         decision.made(&outcome);
-        outcome.map(|(admitted, _)| admitted)
+        outcome.map(|decided| decided.admitted)
     }
 
     /// Judges a blob: it is served if an admitted manifest of the same repository reaches it, and never otherwise. A
@@ -142,10 +152,10 @@ impl Gate {
         let decision = self.metrics.decision(&image);
         let outcome = self.decide_blob(&image, digest).await;
         decision.made(&outcome);
-        outcome.map(|(admitted, _)| admitted)
+        outcome.map(|decided| decided.admitted)
     }
 
-    async fn decide(&self, image: &Image) -> Result<(Admitted, Verdict), Refusal> {
+    async fn decide(&self, image: &Image) -> Result<Decided, Refusal> {
         match image.tag().and_then(subject_of_tag) {
             Some(subject) => self.decide_evidence(image, subject).await,
             None => self.decide_manifest(image).await,
@@ -153,18 +163,26 @@ impl Gate {
     }
 
     /// The whole decision about a manifest.
-    async fn decide_manifest(&self, image: &Image) -> Result<(Admitted, Verdict), Refusal> {
+    async fn decide_manifest(&self, image: &Image) -> Result<Decided, Refusal> {
         if let Some(verdict) = image.tag().and_then(|tag| self.policy.refuses(&image.repository, tag)) {
             return Err(Refusal::denied(image, None, verdict));
         }
         let digest = self.resolve(image).await?;
         let target = Target { image, tag: image.tag(), digest, trust: self.trust.snapshot() };
-        let judged = self.judge_manifest(&target).await?;
-        let (admitted, verdict) = self.admitted(&target, judged, Size::Manifest)?;
-        if verdict.mode != Some(Mode::Enforce) {
-            self.check_presence(&admitted).await?;
+        let decided = self.decide_digest(&target).await;
+        match image.tag().filter(|tag| self.policy.keeps_last_admitted(&image.repository, tag)) {
+            Some(tag) => self.or_last_admitted(&target, tag, decided).await,
+            None => decided,
         }
-        Ok((admitted, verdict))
+    }
+
+    async fn decide_digest(&self, target: &Target<'_>) -> Result<Decided, Refusal> {
+        let judged = self.judge_manifest(target).await?;
+        let decided = self.admitted(target, judged, Size::Manifest)?;
+        if decided.verdict.mode != Some(Mode::Enforce) {
+            self.check_presence(&decided.admitted).await?;
+        }
+        Ok(decided)
     }
 
     /// The verdict on a manifest: by what reaches it, else on its own evidence.
@@ -182,7 +200,7 @@ impl Gate {
         }
     }
 
-    async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<(Admitted, Verdict), Refusal> {
+    async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<Decided, Refusal> {
         let target = Target { image, tag: None, digest, trust: self.trust.snapshot() };
         let mut judged = self.judge_blob(&target).await?;
         if !judged.as_ref().is_some_and(|(judged, _)| judged.verdict.decision == Decision::Admit) {
@@ -201,17 +219,17 @@ impl Gate {
     }
 
     /// Evidence about an admitted subject is admitted with it, so that others can check it through this mirror.
-    async fn decide_evidence(&self, image: &Image, subject: Digest) -> Result<(Admitted, Verdict), Refusal> {
+    async fn decide_evidence(&self, image: &Image, subject: Digest) -> Result<Decided, Refusal> {
         let of = Image { repository: image.repository.clone(), reference: Reference::Digest(subject) };
-        let (admitted, verdict) = self.decide_manifest(&of).await?;
+        let decided = self.decide_manifest(&of).await?;
         let digest = self.resolve(image).await?;
         if digest != subject {
-            self.grant_evidence(&admitted, digest).await?;
+            self.grant_evidence(&decided.admitted, digest).await?;
         }
-        Ok((Admitted { digest, ..admitted }, verdict))
+        Ok(Decided { admitted: Admitted { digest, ..decided.admitted }, ..decided })
     }
 
-    fn admitted(&self, target: &Target<'_>, judged: Judged, size: Size) -> Result<(Admitted, Verdict), Refusal> {
+    fn admitted(&self, target: &Target<'_>, judged: Judged, size: Size) -> Result<Decided, Refusal> {
         let Target { image, digest, .. } = *target;
         if let Some(verdict) = self.policy.revoked(digest) {
             return Err(Refusal::denied(image, Some(digest), verdict));
@@ -220,7 +238,7 @@ impl Gate {
         match verdict.decision {
             Decision::Admit => {
                 let repository = image.repository.clone();
-                Ok((Admitted { repository, digest, root, size }, verdict))
+                Ok(Decided { admitted: Admitted { repository, digest, root, size }, verdict, instead_of: None })
             }
             Decision::Refuse => Err(Refusal::denied(image, Some(digest), verdict)),
             Decision::Undecided => Err(Refusal::unsettled(undecided(&verdict), digest, verdict)),

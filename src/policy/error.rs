@@ -58,6 +58,9 @@ pub enum PolicyProblem {
     /// `allow` and `deny` with requirements.
     #[error("mode = \"{0}\" looks at no evidence: remove the requirements, or say mode = \"enforce\" or \"audit\"")]
     IdleRequirement(&'static str),
+    /// `on_unproven_update` in a rule that refuses nothing, or everything.
+    #[error("last-admitted is for mode = \"enforce\": no other mode ever waits for a proof; remove this line")]
+    NothingToKeep,
     /// A bill of materials signed by anybody.
     #[error("who signs the bill of materials? add signed_by = {{ .. }} here, or a [[rule.signature]] to the rule")]
     NoSigner,

@@ -22,8 +22,8 @@ pub use judge::Request;
 pub use pattern::GlobError;
 pub use rule::Rule;
 pub use settings::{
-    BuilderSettings, ExceptionSettings, ProvenanceSettings, RevokedSettings, RuleSettings, SbomSettings, Settings,
-    SignatureSettings,
+    BuilderSettings, ExceptionSettings, OnUnprovenUpdate, ProvenanceSettings, RevokedSettings, RuleSettings,
+    SbomSettings, Settings, SignatureSettings,
 };
 pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
 pub use view::{FactView, VerdictView};
@@ -79,6 +79,11 @@ impl Policy {
                 Mode::Enforce | Mode::Audit => true,
                 Mode::Allow | Mode::Deny => false,
             })
+    }
+
+    /// Whether the digest that was last admitted for `tag` is served while a newer one is unproven.
+    pub fn keeps_last_admitted(&self, repository: &Repository, tag: &Tag) -> bool {
+        self.rule(repository, Some(tag)).is_some_and(Rule::keeps_last_admitted)
     }
 
     /// Whether anything of `repository` could be served: some rule other than `deny`, or an exception, is for it.

@@ -10,7 +10,7 @@ use crate::policy::identity::{DEFAULT_TRUST, Identity};
 use crate::policy::pattern::Glob;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::sbom::SbomRule;
-use crate::policy::settings::{ProvenanceSettings, RuleSettings, SbomSettings};
+use crate::policy::settings::{OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings};
 use crate::policy::{Known, Mode};
 
 /// One rule of the policy.
@@ -21,6 +21,7 @@ pub struct Rule {
     tags: Option<Vec<Glob>>,
     mode: Mode,
     message: Option<Arc<str>>,
+    on_unproven_update: OnUnprovenUpdate,
     pub(super) signatures: Vec<Identity>,
     pub(super) provenance: Option<ProvenanceRule>,
     pub(super) sbom: Option<SbomRule>,
@@ -61,6 +62,11 @@ impl Rule {
         tag.is_some_and(|tag| tags.iter().any(|tags| tags.matches(tag.as_str())))
     }
 
+    /// Whether it keeps serving what was admitted while a tag has moved to what is not.
+    pub(super) fn keeps_last_admitted(&self) -> bool {
+        self.on_unproven_update == OnUnprovenUpdate::LastAdmitted
+    }
+
     /// Reads `[[rule]]`, in order.
     pub(super) fn compile_all(
         settings: &[RuleSettings],
@@ -97,6 +103,7 @@ impl Rule {
             tags: settings.tags.as_ref().map(|tags| globs(tags, "tags", at)).transpose()?,
             mode: settings.mode,
             message: settings.message.as_deref().map(Into::into),
+            on_unproven_update: settings.on_unproven_update,
             provenance: provenance
                 .map(|block| provenance_rule(block, &signatures, catalogue, at, known))
                 .transpose()?,
@@ -131,6 +138,9 @@ fn check_shape(settings: &RuleSettings, at: &Place) -> Result<(), PolicyError> {
     let demands = !settings.signature.is_empty() || settings.provenance.is_some() || settings.sbom.is_some();
     if settings.name.is_empty() {
         return Err(at.key("name").problem(PolicyProblem::Empty));
+    }
+    if settings.on_unproven_update == OnUnprovenUpdate::LastAdmitted && settings.mode != Mode::Enforce {
+        return Err(at.key("on_unproven_update").problem(PolicyProblem::NothingToKeep));
     }
     match (settings.mode, demands) {
         (Mode::Enforce | Mode::Audit, false) => Err(at.problem(PolicyProblem::NoRequirement)),

@@ -46,8 +46,21 @@ pub struct RuleSettings {
     pub provenance: Option<ProvenanceSettings>,
     /// What must be known of its content.
     pub sbom: Option<SbomSettings>,
+    /// What is served while a tag has moved to what is not proven.
+    #[serde(default = "refuse")]
+    pub on_unproven_update: OnUnprovenUpdate,
     /// What whoever is refused gets to read besides the reason.
     pub message: Option<String>,
+}
+
+/// What is served while a tag has moved to what is not proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnUnprovenUpdate {
+    /// Nothing.
+    Refuse,
+    /// The digest that was last admitted for that tag, if it is admitted now.
+    LastAdmitted,
 }
 
 /// `[[rule.signature]]`, and `signed_by` of `[rule.sbom]`: one identity.
@@ -153,4 +166,8 @@ pub struct RevokedSettings {
 
 fn enforce() -> Mode {
     Mode::Enforce
+}
+
+fn refuse() -> OnUnprovenUpdate {
+    OnUnprovenUpdate::Refuse
 }

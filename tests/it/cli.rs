@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::support::authority::Authority;
+use crate::support::authority::image::Image;
+use crate::support::authority::publisher::Publisher;
 use crate::support::authority::seed::{self, RULE};
 use crate::support::content::Repositories;
 use crate::support::mirror::world;
@@ -159,6 +161,28 @@ async fn verify_prints_the_verdict_as_json() {
     assert!(verdict["digest"].as_str().unwrap().starts_with("sha256:"));
     let kinds: Vec<_> = verdict["requirements"].as_array().unwrap().iter().map(|one| one["kind"].clone()).collect();
     assert_eq!(kinds, ["signature", "provenance", "sbom"]);
+}
+
+#[tokio::test]
+async fn verify_says_what_is_served_in_place_of_an_unproven_update() {
+    let (authority, registry) = (Authority::new("corp"), Registry::start().await);
+    let config = world(&registry).replace("default = true", "default = true\ntag_ttl = \"1ms\"")
+        + &RULE.replace("message =", "on_unproven_update = \"last-admitted\"\n    message =");
+    let setup = Setup::new(&config);
+    authority.trusted_root().write_to(setup.folder.path());
+    let mut repositories = Repositories::default();
+    let release = seed::era_a(&authority, &mut repositories, "fystacklabs/apex", "v1.2.3");
+    registry.publish(std::mem::take(&mut repositories));
+    let (output, setup) = run(setup, &["verify", IMAGE]).await;
+    assert_eq!(code(&output), 0, "{output:?}");
+    Publisher::new(&mut repositories, "fystacklabs/apex").image("v1.2.3", &Image::new("unproven"));
+    registry.publish(repositories);
+    let (output, _) = run(setup, &["verify", "--json", IMAGE]).await;
+    assert_eq!(code(&output), 0, "{output:?}");
+    let verdict: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(verdict["digest"], release.image.digest().to_string());
+    let instead_of = verdict["instead_of"].as_str().unwrap();
+    assert!(instead_of.contains(&Image::new("unproven").digest().to_string()), "{instead_of}");
 }
 
 #[tokio::test]

@@ -129,6 +129,11 @@ fn errors_name_the_line_in_which_to_look() {
             "there is no key \"none\"",
         ),
         ("[[rule]]\nname = 'r'\nimages = ['a.io/b',\n  'nginx']\nmode = 'deny'\n", 4, "docker.io/library/nginx"),
+        (
+            "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nmode = 'deny'\non_unproven_update = 'last-admitted'\n",
+            5,
+            "is for mode = \"enforce\"",
+        ),
         ("[[key]]\nname = 'k'\npath = 'a'\n[[key]]\nname = 'k'\npath = 'b'\n", 5, "is used by another [[key]]"),
         ("[[trust]]\nname = 'github'\ntrusted_root = 'r'\n", 2, "built in"),
         (

@@ -383,3 +383,28 @@ async fn a_proof_that_cannot_be_read_back_is_made_again() {
         assert_eq!(restarted.proof(&key).await.unwrap(), None);
     }
 }
+
+#[tokio::test]
+async fn what_was_last_admitted_for_a_tag_is_kept_over_a_restart_in_its_repository_only() {
+    let memory = Memory::new().await;
+    let app = repository("example.com/app");
+    assert_eq!(memory.facts.last_admitted(&app, &tag("v1")).await.unwrap(), None);
+    for what in ["old", "new"] {
+        memory.facts.admitted(&app, &tag("v1"), digest(what)).await.unwrap();
+        assert_eq!(memory.facts.last_admitted(&app, &tag("v1")).await.unwrap(), Some(digest(what)));
+    }
+    let memory = memory.reopened().await;
+    assert_eq!(memory.facts.last_admitted(&app, &tag("v1")).await.unwrap(), Some(digest("new")));
+    for (repository, tag) in [(repository("example.com/other"), tag("v1")), (app, tag("v2"))] {
+        assert_eq!(memory.facts.last_admitted(&repository, &tag).await.unwrap(), None, "{repository} {tag}");
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_admission_does_not_touch_the_database() {
+    let memory = Memory::new().await;
+    let app = repository("example.com/app");
+    memory.facts.admitted(&app, &tag("v1"), digest("app")).await.unwrap();
+    assert!(memory.facts.admitted(&app, &tag("v1"), digest("app")).now_or_never().is_some());
+    assert!(memory.facts.admitted(&app, &tag("v1"), digest("new")).now_or_never().is_none());
+}

@@ -18,6 +18,7 @@ mod documentation;
 mod durability;
 mod evidence_corpus;
 mod facts;
+mod gate;
 mod hostile;
 mod origin;
 mod policy;

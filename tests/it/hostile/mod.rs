@@ -21,13 +21,13 @@ use crate::support::content::Repositories;
 use crate::support::mirror::{Answer, Mirror, world};
 use crate::support::registry::Registry;
 
-const REPOSITORY: &str = "acme/app";
-const TAG: &str = "v1";
-const DEVELOPER: &str = "dev@acme.example";
-const ISSUER: &str = "https://idp.example";
+pub(crate) const REPOSITORY: &str = "acme/app";
+pub(crate) const TAG: &str = "v1";
+pub(crate) const DEVELOPER: &str = "dev@acme.example";
+pub(crate) const ISSUER: &str = "https://idp.example";
 
 /// A signature of the developer, on everything of acme.
-const RULE: &str = r#"
+pub(crate) const RULE: &str = r#"
     [[rule]]
     name = "signed"
     images = ["docker.io/acme/*"]
@@ -38,57 +38,57 @@ const RULE: &str = r#"
 "#;
 
 /// A mirror, its registry, and an authority to sign what is in it at any time.
-struct World {
-    authority: Authority,
-    registry: Registry,
-    mirror: Mirror,
+pub(crate) struct World {
+    pub(crate) authority: Authority,
+    pub(crate) registry: Registry,
+    pub(crate) mirror: Mirror,
 }
 
 impl World {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with_rule(RULE).await
     }
 
-    async fn with_rule(rule: &str) -> Self {
+    pub(crate) async fn with_rule(rule: &str) -> Self {
         let registry = Registry::start().await;
         let config = format!("{}{rule}", world(&registry));
         Self::with_config(registry, &config).await
     }
 
-    async fn with_config(registry: Registry, config: &str) -> Self {
+    pub(crate) async fn with_config(registry: Registry, config: &str) -> Self {
         let authority = Authority::new("corp");
         let mirror = Mirror::start(&authority, config).await;
         Self { authority, registry, mirror }
     }
 
     /// Starts again with other rules, on the same storage.
-    async fn restart(self, rule: &str) -> Self {
+    pub(crate) async fn restart(self, rule: &str) -> Self {
         let config = format!("{}{rule}", world(&self.registry));
         Self { mirror: self.mirror.restart(&config).await, ..self }
     }
 
     /// Publishes into the repository, beside what is there.
-    fn publish<T>(&self, publish: impl FnOnce(&mut Publisher<'_>) -> T) -> T {
+    pub(crate) fn publish<T>(&self, publish: impl FnOnce(&mut Publisher<'_>) -> T) -> T {
         self.publish_in(REPOSITORY, publish)
     }
 
-    fn publish_in<T>(&self, repository: &str, publish: impl FnOnce(&mut Publisher<'_>) -> T) -> T {
+    pub(crate) fn publish_in<T>(&self, repository: &str, publish: impl FnOnce(&mut Publisher<'_>) -> T) -> T {
         let mut repositories = Repositories::default();
         let published = publish(&mut Publisher::new(&mut repositories, repository));
         self.registry.publish(repositories);
         published
     }
 
-    fn developer(&self) -> Signer<'_> {
+    pub(crate) fn developer(&self) -> Signer<'_> {
         self.authority.keyless(&Identity::email(DEVELOPER, ISSUER))
     }
 
-    fn stranger(&self) -> Signer<'_> {
+    pub(crate) fn stranger(&self) -> Signer<'_> {
         self.authority.keyless(&Identity::email("eve@evil.example", ISSUER))
     }
 
     /// Publishes `image` under the tag, signed by the developer the old way.
-    fn signed(&self, image: &Image) -> Digest {
+    pub(crate) fn signed(&self, image: &Image) -> Digest {
         self.publish(|publisher| {
             let digest = publisher.image(TAG, image);
             publisher.signature(digest, &self.developer().sign(digest));
@@ -97,23 +97,23 @@ impl World {
     }
 
     /// Signs what is there already.
-    fn sign(&self, digest: Digest) {
+    pub(crate) fn sign(&self, digest: Digest) {
         self.publish(|publisher| publisher.signature(digest, &self.developer().sign(digest)));
     }
 
     /// Publishes `image` under the tag, with the developer's signature as a bundle.
-    fn bundled(&self, image: &Image) -> Digest {
+    pub(crate) fn bundled(&self, image: &Image) -> Digest {
         self.publish(|publisher| {
             publisher.image(TAG, image);
             publisher.bundle(image, &self.developer().attest(&Statement::signature(image.digest())))
         })
     }
 
-    async fn manifest(&self, reference: impl std::fmt::Display) -> Answer {
+    pub(crate) async fn manifest(&self, reference: impl std::fmt::Display) -> Answer {
         self.mirror.get(&manifest_path(reference)).await
     }
 
-    async fn blob(&self, digest: Digest) -> Answer {
+    pub(crate) async fn blob(&self, digest: Digest) -> Answer {
         self.mirror.get(&blob_path(digest)).await
     }
 
@@ -134,11 +134,11 @@ impl World {
     }
 }
 
-fn manifest_path(reference: impl std::fmt::Display) -> String {
+pub(crate) fn manifest_path(reference: impl std::fmt::Display) -> String {
     format!("/v2/{REPOSITORY}/manifests/{reference}")
 }
 
-fn blob_path(digest: Digest) -> String {
+pub(crate) fn blob_path(digest: Digest) -> String {
     format!("/v2/{REPOSITORY}/blobs/{digest}")
 }
 
