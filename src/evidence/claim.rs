@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::{Scan, Summary, Vex};
 use crate::oci::Digest;
 
 /// An in-toto statement: a predicate about subjects (in-toto attestation framework, Statement v0.1 and v1).
@@ -28,6 +29,12 @@ pub enum Predicate {
     Provenance(Box<Provenance>),
     /// `https://spdx.dev/Document` or `https://cyclonedx.org/bom`, with or without a version.
     Sbom(Sbom),
+    /// `https://slsa.dev/verification_summary/v1` or `/v0.2`.
+    Summary(Box<Summary>),
+    /// `https://openvex.dev/ns`, with or without a version.
+    Vex(Box<Vex>),
+    /// `https://cosign.sigstore.dev/attestation/vuln/v1`, or `https://in-toto.io/attestation/vulns/v0.1` or `/v0.2`.
+    Scan(Box<Scan>),
     /// Any other type; its content is not read.
     Other,
 }
@@ -139,6 +146,11 @@ impl Malformed {
     /// [`Malformed::Json`], cut: an error may quote what was read, and that may be long.
     pub(in crate::evidence) fn json(error: &serde_json::Error) -> Self {
         Self::Json(error.to_string().chars().take(QUOTED).collect())
+    }
+
+    /// [`Malformed::Json`] of what has the shape of a document, and not its meaning.
+    pub(in crate::evidence) fn shape(what: &str) -> Self {
+        Self::Json(what.to_owned())
     }
 
     /// [`Malformed::StatementType`], cut to what fits a line of log.

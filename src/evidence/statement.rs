@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::evidence::list::AtMost;
 use crate::evidence::strict::{check_strictly, read_checked};
-use crate::evidence::{Malformed, Predicate, SbomFormat, Statement, cyclonedx, slsa, spdx};
+use crate::evidence::{Malformed, Predicate, SbomFormat, Statement, cyclonedx, scan, slsa, spdx, summary, vex};
 use crate::limits;
 use crate::oci::Digest;
 
@@ -19,6 +19,15 @@ const SLSA_V0_2: &str = "https://slsa.dev/provenance/v0.2";
 const SLSA_V1: &str = "https://slsa.dev/provenance/v1";
 const SPDX: &str = "https://spdx.dev/Document";
 const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+const SUMMARIES: [&str; 2] = ["https://slsa.dev/verification_summary/v1", "https://slsa.dev/verification_summary/v0.2"];
+const OPENVEX: &str = "https://openvex.dev/ns";
+/// cosign's, which had no scheme before 2022, and in-toto's.
+const SCANS: [&str; 4] = [
+    "https://cosign.sigstore.dev/attestation/vuln/v1",
+    "cosign.sigstore.dev/attestation/vuln/v1",
+    "https://in-toto.io/attestation/vulns/v0.1",
+    "https://in-toto.io/attestation/vulns/v0.2",
+];
 /// Longest predicate type that is kept: they are URIs that people type.
 const PREDICATE_TYPE_LENGTH: usize = 1024;
 
@@ -45,6 +54,9 @@ enum Kind {
     SlsaV0_2,
     SlsaV1,
     Sbom(SbomFormat),
+    Summary,
+    Vex,
+    Scan,
     Other,
 }
 
@@ -96,6 +108,9 @@ impl Kind {
             COSIGN_SIGNATURE => Self::Signature,
             SLSA_V0_2 => Self::SlsaV0_2,
             SLSA_V1 => Self::SlsaV1,
+            _ if SUMMARIES.contains(&predicate_type) => Self::Summary,
+            _ if SCANS.contains(&predicate_type) => Self::Scan,
+            _ if is_version_of(OPENVEX, predicate_type) => Self::Vex,
             _ if is_version_of(SPDX, predicate_type) => Self::Sbom(SbomFormat::Spdx),
             _ if is_version_of(CYCLONEDX, predicate_type) => Self::Sbom(SbomFormat::CycloneDx),
             _ => Self::Other,
@@ -106,7 +121,9 @@ impl Kind {
     fn check_size(&self, payload: &[u8]) -> Result<(), Malformed> {
         let limit = match self {
             Self::Sbom(_) => limits::SBOM_BYTES,
-            Self::Signature | Self::SlsaV0_2 | Self::SlsaV1 | Self::Other => limits::EVIDENCE_BYTES,
+            Self::Signature | Self::SlsaV0_2 | Self::SlsaV1 | Self::Summary | Self::Vex | Self::Scan | Self::Other => {
+                limits::EVIDENCE_BYTES
+            }
         };
         if payload.len() as u64 > limit {
             return Err(Malformed::TooMuch { what: "bytes of a statement", limit });
@@ -122,6 +139,9 @@ impl Kind {
             Self::SlsaV1 => Predicate::Provenance(Box::new(slsa::v1::read(predicate)?)),
             Self::Sbom(SbomFormat::Spdx) => Predicate::Sbom(spdx::read(&document(predicate)?)?),
             Self::Sbom(SbomFormat::CycloneDx) => Predicate::Sbom(cyclonedx::read(&document(predicate)?)?),
+            Self::Summary => Predicate::Summary(Box::new(summary::read(predicate)?)),
+            Self::Vex => Predicate::Vex(Box::new(vex::read(predicate)?)),
+            Self::Scan => Predicate::Scan(Box::new(scan::read(predicate)?)),
             Self::Other => Predicate::Other,
         })
     }

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 
 use crate::evidence::Malformed;
@@ -35,6 +36,12 @@ pub(in crate::evidence) fn check_strictly(json: &[u8]) -> Result<(), Malformed> 
 /// Reads a `T` out of JSON that [`check_strictly`] has seen.
 pub(in crate::evidence) fn read_checked<'de, T: serde::Deserialize<'de>>(json: &'de [u8]) -> Result<T, Malformed> {
     serde_json::from_slice(json).map_err(|error| Malformed::json(&error))
+}
+
+/// A time, unless it is the one that Go writes where there is none: the first second of year 1.
+pub(in crate::evidence) fn told(time: Option<Timestamp>) -> Option<Timestamp> {
+    const NEVER: i64 = -62_135_596_800;
+    time.filter(|time| time.as_second() > NEVER)
 }
 
 /// Any JSON value, of which nothing is kept but the keys of the objects that are still open.

@@ -58,7 +58,12 @@ impl<'a> Candidates<'a> {
     fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
         self.first_that(RequirementKind::Provenance, |fact| match fact.claim() {
             Claim::Provenance(provenance) => demand.check(fact.signer(), provenance, self.tag),
-            Claim::Signature | Claim::Sbom(_) | Claim::Other { .. } => Ok(()),
+            Claim::Signature
+            | Claim::Sbom(_)
+            | Claim::Summary(_)
+            | Claim::Vex(_)
+            | Claim::Scan(_)
+            | Claim::Other { .. } => Ok(()),
         })
     }
 
@@ -67,7 +72,12 @@ impl<'a> Candidates<'a> {
         let kind = RequirementKind::Sbom;
         let requirement = self.first_that(kind, |fact| match fact.claim() {
             Claim::Sbom(sbom) => demand.check_signer(fact.signer()).and_then(|()| demand.check_format(sbom)),
-            Claim::Signature | Claim::Provenance(_) | Claim::Other { .. } => Ok(()),
+            Claim::Signature
+            | Claim::Provenance(_)
+            | Claim::Summary(_)
+            | Claim::Vex(_)
+            | Claim::Scan(_)
+            | Claim::Other { .. } => Ok(()),
         });
         let denied = self.denied(demand);
         if !denied.is_empty() {
@@ -84,7 +94,12 @@ impl<'a> Candidates<'a> {
         let facts = self.of(RequirementKind::Sbom).filter(|fact| demand.check_signer(fact.signer()).is_ok());
         let sboms = facts.filter_map(|fact| match fact.claim() {
             Claim::Sbom(sbom) => Some(sbom),
-            Claim::Signature | Claim::Provenance(_) | Claim::Other { .. } => None,
+            Claim::Signature
+            | Claim::Provenance(_)
+            | Claim::Summary(_)
+            | Claim::Vex(_)
+            | Claim::Scan(_)
+            | Claim::Other { .. } => None,
         });
         sboms.flat_map(|sbom| demand.denied_in(sbom)).collect()
     }

@@ -98,7 +98,7 @@ pub(super) fn claims(claim: &Claim, kind: RequirementKind) -> bool {
         Claim::Signature => kind == RequirementKind::Signature,
         Claim::Provenance(_) => kind == RequirementKind::Provenance,
         Claim::Sbom(_) => kind == RequirementKind::Sbom,
-        Claim::Other { .. } => false,
+        Claim::Summary(_) | Claim::Vex(_) | Claim::Scan(_) | Claim::Other { .. } => false,
     }
 }
 

@@ -64,7 +64,12 @@ impl Revoked {
         }
         match fact.claim() {
             Claim::Provenance(provenance) => self.commit(provenance.source_commit.as_deref()),
-            Claim::Signature | Claim::Sbom(_) | Claim::Other { .. } => Ok(()),
+            Claim::Signature
+            | Claim::Sbom(_)
+            | Claim::Summary(_)
+            | Claim::Vex(_)
+            | Claim::Scan(_)
+            | Claim::Other { .. } => Ok(()),
         }
     }
 

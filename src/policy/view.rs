@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::evidence::{Form, Provenance, SbomFormat, Source};
+use crate::evidence::{Form, Provenance, SbomFormat, Scan, Source, Summary, Vex};
 use crate::oci::Digest;
 use crate::policy::{Decision, Mode, Reason, Requirement, RequirementKind, Verdict};
 use crate::verify::{Claim, Fact, LogProof, Signer};
@@ -43,6 +43,9 @@ enum ClaimView<'a> {
     Signature,
     Provenance(&'a Provenance),
     Sbom { format: SbomFormat, version: &'a str, packages: usize },
+    Summary(&'a Summary),
+    Vex(&'a Vex),
+    Scan(&'a Scan),
     Other { predicate_type: &'a str },
 }
 
@@ -90,6 +93,9 @@ impl<'a> From<&'a Claim> for ClaimView<'a> {
             Claim::Sbom(sbom) => {
                 Self::Sbom { format: sbom.format, version: &sbom.version, packages: sbom.packages.len() }
             }
+            Claim::Summary(summary) => Self::Summary(summary),
+            Claim::Vex(vex) => Self::Vex(vex),
+            Claim::Scan(scan) => Self::Scan(scan),
             Claim::Other { predicate_type } => Self::Other { predicate_type },
         }
     }

@@ -35,6 +35,9 @@ fn statement(signed: &Signed<'_>, digest: Digest) -> Result<Claim, Defect> {
         Predicate::Signature => Claim::Signature,
         Predicate::Provenance(provenance) => Claim::Provenance(provenance),
         Predicate::Sbom(sbom) => Claim::Sbom(sbom),
+        Predicate::Summary(summary) => Claim::Summary(summary),
+        Predicate::Vex(vex) => Claim::Vex(vex),
+        Predicate::Scan(scan) => Claim::Scan(scan),
         Predicate::Other => Claim::Other { predicate_type: statement.predicate_type },
     })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Form, Provenance, Sbom, Source};
+use crate::evidence::{Form, Provenance, Sbom, Scan, Source, Summary, Vex};
 use crate::oci::Digest;
 
 /// One cryptographically proven statement about one digest. Made by [`crate::verify::check`] alone, and read back from
@@ -90,6 +90,12 @@ pub enum Claim {
     Provenance(Box<Provenance>),
     /// It contains these packages.
     Sbom(Sbom),
+    /// A verifier looked at it.
+    Summary(Box<Summary>),
+    /// These vulnerabilities concern it, or do not.
+    Vex(Box<Vex>),
+    /// A scanner looked for vulnerabilities in it.
+    Scan(Box<Scan>),
     /// A statement of a type that no requirement asks for.
     Other {
         /// The predicate type, as written.

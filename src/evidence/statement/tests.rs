@@ -36,6 +36,19 @@ fn provenance_v1() -> Value {
     })
 }
 
+fn summary() -> Value {
+    json!({"verifier": {"id": "https://example.com/verifier"}, "resourceUri": "pkg:oci/app",
+        "verificationResult": "PASSED", "verifiedLevels": ["SLSA_BUILD_LEVEL_2"]})
+}
+
+fn vex() -> Value {
+    json!({"statements": [{"vulnerability": {"name": "CVE-2026-1"}, "status": "not_affected"}]})
+}
+
+fn scan() -> Value {
+    json!({"scanner": {"uri": "https://example.com/scanner", "result": []}})
+}
+
 #[test]
 fn both_versions_of_the_statement_are_read() {
     for kind in STATEMENT_TYPES {
@@ -83,9 +96,38 @@ fn a_predicate_type_is_taken_at_its_word() {
         ("https://spdx.dev/Document/v2.3/x", spdx()),
         ("https://cyclonedx.org/bom/1.4", spdx()),
         ("https://sigstore.dev/cosign/sign/v2", json!({})),
+        ("https://slsa.dev/verification_summary/v0.1", summary()),
+        ("https://slsa.dev/verification_summary/v1.0", summary()),
+        ("https://openvex.dev/ns/", vex()),
+        ("https://openvex.dev/ns2", vex()),
+        ("https://in-toto.io/attestation/vulns/v0.3", scan()),
+        ("https://cosign.sigstore.dev/attestation/vuln/v2", scan()),
         ("", json!({})),
     ] {
         assert_eq!(read(predicate_type, &predicate), Ok(Predicate::Other), "{predicate_type}");
+    }
+}
+
+#[test]
+fn summaries_vex_and_scans_are_read_under_every_name_that_tools_write() {
+    for predicate_type in SUMMARIES {
+        assert!(matches!(read(predicate_type, &summary()), Ok(Predicate::Summary(_))), "{predicate_type}");
+    }
+    for predicate_type in ["https://openvex.dev/ns", "https://openvex.dev/ns/v0.2.0"] {
+        assert!(matches!(read(predicate_type, &vex()), Ok(Predicate::Vex(_))), "{predicate_type}");
+    }
+    for predicate_type in SCANS {
+        assert!(matches!(read(predicate_type, &scan()), Ok(Predicate::Scan(_))), "{predicate_type}");
+    }
+}
+
+#[test]
+fn a_summary_vex_or_scan_that_is_none_is_malformed_and_no_statement_of_another_type() {
+    for predicate_type in SUMMARIES.iter().chain(&SCANS).chain(&[OPENVEX]) {
+        for predicate in [json!({}), json!(null), json!([]), json!(scan().to_string())] {
+            let result = read(predicate_type, &predicate);
+            assert!(matches!(result, Err(Malformed::Json(_))), "{predicate_type} {predicate}: {result:?}");
+        }
     }
 }
 

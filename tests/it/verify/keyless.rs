@@ -1,6 +1,6 @@
 //! Signatures by certificates.
 
-use bonafide::evidence::Form;
+use bonafide::evidence::{Form, Severity, SummaryResult, VexStatus};
 use bonafide::oci::Digest;
 use bonafide::verify::{Certificate, Claim, Fact, FlawKind, LogProof, Signer};
 use jiff::SignedDuration;
@@ -396,6 +396,32 @@ fn provenance_and_bills_of_materials_are_proved_as_such() {
     let other = Statement::new(bed.digest(), "https://example.com/review/v1", serde_json::json!({}));
     let fact = bed.proves(&bundle(&signs(&bed).attest(&other), V3));
     assert_eq!(fact.claim(), &Claim::Other { predicate_type: "https://example.com/review/v1".into() });
+}
+
+#[test]
+fn summaries_vex_and_scans_are_proved_as_such() {
+    let bed = Bed::new();
+    let summary = Statement::summary(bed.digest(), "https://verifier.test", "pkg:oci/app");
+    let fact = bed.proves(&bundle(&signs(&bed).attest(&summary), V3));
+    assert!(matches!(fact.claim(), Claim::Summary(it) if it.result == SummaryResult::Passed));
+    let fact = bed.proves(&layer(&signs(&bed).attest(&Statement::openvex(bed.digest(), "CVE-2025-1"))));
+    assert!(matches!(fact.claim(), Claim::Vex(it) if it.statements[0].status == VexStatus::NotAffected));
+    let fact = bed.proves(&layer(&signs(&bed).attest(&Statement::scan(bed.digest(), "CVE-2025-1"))));
+    let Claim::Scan(scan) = fact.claim() else { panic!("{:?}", fact.claim()) };
+    assert_eq!(scan.findings.as_ref().unwrap()[0].severity, Severity::High);
+}
+
+#[test]
+fn a_summary_vex_or_scan_that_cannot_be_read_proves_nothing() {
+    let bed = Bed::new();
+    for statement in [
+        Statement::summary(bed.digest(), "https://verifier.test", "pkg:oci/app"),
+        Statement::openvex(bed.digest(), "CVE-2025-1"),
+        Statement::scan(bed.digest(), "CVE-2025-1"),
+    ] {
+        let empty = statement.with(|predicate| *predicate = serde_json::json!({}));
+        bed.refuses(&layer(&signs(&bed).attest(&empty)), FlawKind::Malformed, "missing field");
+    }
 }
 
 #[test]

@@ -13,6 +13,9 @@ pub(crate) const SLSA_V0_2: &str = "https://slsa.dev/provenance/v0.2";
 pub(crate) const SLSA_V1: &str = "https://slsa.dev/provenance/v1";
 pub(crate) const SPDX: &str = "https://spdx.dev/Document";
 pub(crate) const CYCLONEDX: &str = "https://cyclonedx.org/bom";
+pub(crate) const SUMMARY: &str = "https://slsa.dev/verification_summary/v1";
+pub(crate) const OPENVEX: &str = "https://openvex.dev/ns/v0.2.0";
+pub(crate) const COSIGN_VULN: &str = "https://cosign.sigstore.dev/attestation/vuln/v1";
 pub(crate) const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// An in-toto statement that is yet to be signed.
@@ -117,6 +120,55 @@ impl Statement {
         let predicate = json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "version": 1,
             "components": components });
         Self::new(digest, CYCLONEDX, predicate)
+    }
+
+    /// A SLSA verification summary by `verifier`, of the resource `uri`, that passed at build level 3.
+    pub(crate) fn summary(digest: Digest, verifier: &str, uri: &str) -> Self {
+        let predicate = json!({
+            "verifier": { "id": verifier },
+            "timeVerified": "2025-06-01T11:00:00Z",
+            "resourceUri": uri,
+            "policy": { "uri": "https://policies.test/release", "digest": { "sha256": "00ff" } },
+            "verificationResult": "PASSED",
+            "verifiedLevels": ["SLSA_BUILD_LEVEL_3"],
+            "dependencyLevels": { "SLSA_BUILD_LEVEL_1": 2 },
+            "slsaVersion": "1.0",
+        });
+        Self::new(digest, SUMMARY, predicate).of_type(STATEMENT_V1)
+    }
+
+    /// An `OpenVEX` document which says that `vulnerability` does not concern the image.
+    pub(crate) fn openvex(digest: Digest, vulnerability: &str) -> Self {
+        let predicate = json!({
+            "@context": "https://openvex.dev/ns/v0.2.0",
+            "@id": "https://authority.test/vex/1",
+            "author": "authority",
+            "timestamp": "2025-06-01T11:00:00Z",
+            "version": 1,
+            "statements": [{
+                "vulnerability": { "name": vulnerability },
+                "products": [{ "@id": format!("pkg:oci/app@{digest}") }],
+                "status": "not_affected",
+                "justification": "component_not_present",
+            }],
+        });
+        Self::new(digest, OPENVEX, predicate)
+    }
+
+    /// The report of a scanner that found `vulnerability`, as `cosign attest --type vuln` wraps it.
+    pub(crate) fn scan(digest: Digest, vulnerability: &str) -> Self {
+        let found = json!({ "VulnerabilityID": vulnerability, "PkgName": "zlib", "Severity": "HIGH" });
+        let predicate = json!({
+            "invocation": { "parameters": null, "uri": "", "event_id": "", "builder.id": "" },
+            "scanner": {
+                "uri": "pkg:github/aquasecurity/trivy@0.50.0",
+                "version": "0.50.0",
+                "db": { "uri": "", "version": "2" },
+                "result": { "SchemaVersion": 2, "Results": [{ "Target": "app", "Vulnerabilities": [found] }] },
+            },
+            "metadata": { "scanStartedOn": "2025-06-01T11:00:00Z", "scanFinishedOn": "2025-06-01T11:01:00Z" },
+        });
+        Self::new(digest, COSIGN_VULN, predicate)
     }
 
     /// The same as a statement of another type, such as [`STATEMENT_V1`].
