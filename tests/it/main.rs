@@ -21,6 +21,7 @@ mod facts;
 mod gate;
 mod hostile;
 mod origin;
+mod pitfalls;
 mod policy;
 mod policy_corpus;
 mod pull;

@@ -118,7 +118,7 @@ impl World {
     }
 
     /// The digests that the mirror lists as referrers of `subject`.
-    async fn referrers(&self, subject: Digest) -> Vec<Digest> {
+    pub(crate) async fn referrers(&self, subject: Digest) -> Vec<Digest> {
         let answer = self.mirror.get(&format!("/v2/{REPOSITORY}/referrers/{subject}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
         let listed = answer.json()["manifests"].as_array().unwrap().clone();
@@ -126,7 +126,7 @@ impl World {
     }
 
     /// That neither the manifest nor any blob of `image` can be had by digest.
-    async fn assert_closed(&self, image: &Image, case: &str) {
+    pub(crate) async fn assert_closed(&self, image: &Image, case: &str) {
         assert_eq!(self.manifest(image.digest()).await.status, StatusCode::FORBIDDEN, "{case}");
         for blob in &image.blobs {
             assert_eq!(self.blob(Digest::of(blob)).await.status, StatusCode::FORBIDDEN, "{case}");
@@ -143,12 +143,12 @@ pub(crate) fn blob_path(digest: Digest) -> String {
 }
 
 /// The tags that are about `subject`.
-fn evidence_tags(subject: Digest) -> [String; 4] {
+pub(crate) fn evidence_tags(subject: Digest) -> [String; 4] {
     ["", ".sig", ".att", ".sbom"].map(|suffix| format!("sha256-{}{suffix}", subject.hex()))
 }
 
 /// An image manifest of one layer `bytes` called `media_type`, with members of `extra` beside the usual ones.
-fn disguised(media_type: &str, bytes: &[u8], extra: &Value) -> Image {
+pub(crate) fn disguised(media_type: &str, bytes: &[u8], extra: &Value) -> Image {
     let config = br#"{"architecture":"amd64","os":"linux","config":{"Entrypoint":["/evil"]}}"#.to_vec();
     let mut manifest = json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST,
@@ -162,7 +162,7 @@ fn disguised(media_type: &str, bytes: &[u8], extra: &Value) -> Image {
 }
 
 /// `{"subject": ..}` for [`disguised`].
-fn about(image: &Image) -> Value {
+pub(crate) fn about(image: &Image) -> Value {
     json!({ "subject": descriptor(image.media_type, &image.manifest) })
 }
 

@@ -2,13 +2,14 @@
 //! is moved by hand.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bonafide::app::App;
 use bonafide::clock::Clock;
 use bonafide::config::{Config, Environment};
+use bonafide::oci::Digest;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -107,6 +108,12 @@ impl Mirror {
     /// Where clients connect, for what is no proper request.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The file that keeps the content of `digest`, once it is kept.
+    pub(crate) fn content_file(&self, digest: Digest) -> PathBuf {
+        let hex = digest.hex();
+        self.folder.path().join("storage/content/sha256").join(&hex[..2]).join(hex)
     }
 
     /// The names of all files of content, finished or not.

@@ -6,6 +6,8 @@ mod format;
 mod keyed;
 mod keyless;
 mod layer;
+mod properties;
+pub(crate) mod ways;
 
 use std::fs;
 
@@ -25,12 +27,12 @@ use crate::support::authority::signed::{BundleVersion, Payload, Signed};
 use crate::support::authority::statement::Statement;
 use crate::support::authority::trusted_root::TrustedRoot;
 
-const VERSIONS: [BundleVersion; 3] = [BundleVersion::V0_1, BundleVersion::V0_2, BundleVersion::V0_3];
+pub(crate) const VERSIONS: [BundleVersion; 3] = [BundleVersion::V0_1, BundleVersion::V0_2, BundleVersion::V0_3];
 
 /// An image, an authority that signs it, and what is configured to be trusted.
-struct Bed {
-    authority: Authority,
-    image: Image,
+pub(crate) struct Bed {
+    pub(crate) authority: Authority,
+    pub(crate) image: Image,
     folder: TempDir,
     domains: Vec<DomainSettings>,
     keys: Vec<KeySettings>,
@@ -38,7 +40,7 @@ struct Bed {
 
 impl Bed {
     /// Trusts the authority `corp`, with all that a domain can require.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let authority = Authority::new("corp");
         let root = authority.trusted_root();
         let bed = Self {
@@ -52,12 +54,18 @@ impl Bed {
     }
 
     /// Trusts nobody but the built-in domains.
-    fn trusting_nobody(mut self) -> Self {
+    pub(crate) fn trusting_nobody(mut self) -> Self {
         self.domains.clear();
         self
     }
 
-    fn trusting(mut self, name: &str, root: &TrustedRoot, log: Requirement, timestamps: Requirement) -> Self {
+    pub(crate) fn trusting(
+        mut self,
+        name: &str,
+        root: &TrustedRoot,
+        log: Requirement,
+        timestamps: Requirement,
+    ) -> Self {
         let folder = self.folder.path().join(format!("trust-{}", self.domains.len()));
         fs::create_dir_all(&folder).unwrap();
         self.domains.push(DomainSettings {
@@ -70,17 +78,17 @@ impl Bed {
     }
 
     /// Trusts the authority by its timestamps alone, as one trusts GitHub's.
-    fn trusting_timestamps_alone(self) -> Self {
+    pub(crate) fn trusting_timestamps_alone(self) -> Self {
         let root = self.authority.trusted_root().timestamps_only();
         let none = Requirement::NotRequired;
         self.trusting_nobody().trusting("corp", &root, none, none)
     }
 
-    fn with_key(self, name: &str, key: &Key) -> Self {
+    pub(crate) fn with_key(self, name: &str, key: &Key) -> Self {
         self.with_key_as(name, key, |settings| settings)
     }
 
-    fn with_key_as(mut self, name: &str, key: &Key, set: impl FnOnce(KeySettings) -> KeySettings) -> Self {
+    pub(crate) fn with_key_as(mut self, name: &str, key: &Key, set: impl FnOnce(KeySettings) -> KeySettings) -> Self {
         let path = self.folder.path().join(format!("{name}.pub"));
         fs::write(&path, key.public_pem()).unwrap();
         let (not_before, not_after) = (None, None);
@@ -89,36 +97,36 @@ impl Bed {
         self
     }
 
-    fn trust(&self) -> Trust {
+    pub(crate) fn trust(&self) -> Trust {
         Trust::load(&self.domains, &self.keys).unwrap()
     }
 
-    fn digest(&self) -> Digest {
+    pub(crate) fn digest(&self) -> Digest {
         self.image.digest()
     }
 
     /// A day after everything was signed.
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.authority.time() + SignedDuration::from_hours(24)
     }
 
     /// The statement of a plain signature of the image.
-    fn statement(&self) -> Statement {
+    pub(crate) fn statement(&self) -> Statement {
         Statement::signature(self.digest())
     }
 
-    fn check(&self, evidence: &Evidence) -> Result<Vec<Fact>, Flaw> {
+    pub(crate) fn check(&self, evidence: &Evidence) -> Result<Vec<Fact>, Flaw> {
         self.check_at(evidence, self.now())
     }
 
-    fn check_at(&self, evidence: &Evidence, now: Timestamp) -> Result<Vec<Fact>, Flaw> {
+    pub(crate) fn check_at(&self, evidence: &Evidence, now: Timestamp) -> Result<Vec<Fact>, Flaw> {
         let subject = Subject { digest: self.digest(), manifest: &self.image.manifest };
         verify::check(evidence, &subject, &self.trust(), now)
     }
 
     /// The one fact that `evidence` proves.
     #[track_caller]
-    fn proves(&self, evidence: &Evidence) -> Fact {
+    pub(crate) fn proves(&self, evidence: &Evidence) -> Fact {
         let facts = self.check(evidence).unwrap();
         assert_eq!(facts.len(), 1, "{facts:?}");
         facts.into_iter().next().unwrap()
@@ -126,7 +134,7 @@ impl Bed {
 
     /// Refused, for a flaw of this kind whose text says so.
     #[track_caller]
-    fn refuses(&self, evidence: &Evidence, kind: FlawKind, text: &str) {
+    pub(crate) fn refuses(&self, evidence: &Evidence, kind: FlawKind, text: &str) {
         let flaw = self.check(evidence).unwrap_err();
         assert!(flaw.kind == kind && flaw.text.contains(text), "{flaw:?}");
         assert_eq!(flaw.source, evidence.source);
@@ -136,29 +144,29 @@ impl Bed {
     }
 }
 
-fn build() -> Build {
+pub(crate) fn build() -> Build {
     Build::of("fystack/apex", "refs/tags/v1.2.3")
 }
 
-fn source() -> Source {
+pub(crate) fn source() -> Source {
     Source { manifest: Digest::of(b"evidence manifest"), layer: Digest::of(b"evidence layer") }
 }
 
 /// `signed` as cosign 3 and GitHub publish it.
-fn bundle(signed: &Signed, version: BundleVersion) -> Evidence {
+pub(crate) fn bundle(signed: &Signed, version: BundleVersion) -> Evidence {
     json(&signed.to_bundle(version))
 }
 
-fn json(bundle: &Value) -> Evidence {
+pub(crate) fn json(bundle: &Value) -> Evidence {
     bytes(bundle.to_string())
 }
 
-fn bytes(bundle: String) -> Evidence {
+pub(crate) fn bytes(bundle: String) -> Evidence {
     Evidence { source: source(), content: Content::Bundle { json: bundle.into() } }
 }
 
 /// `signed` as cosign 1 and 2 publish it.
-fn layer(signed: &Signed) -> Evidence {
+pub(crate) fn layer(signed: &Signed) -> Evidence {
     let mut layer = signed.to_layer();
     let mut take = |name: &str| layer.annotations.remove(name);
     let material = CosignMaterial {
