@@ -87,12 +87,23 @@ fn intoto_v2(content: &Value) -> Option<Value> {
 
 fn canonical_v2(request: &Value) -> Option<Value> {
     let (kind, spec) = if let Some(request) = request.get("hashedRekordRequestV002") {
-        let data = json!({ "algorithm": "SHA2_256", "digest": request["digest"] });
+        let digest = &request["digest"];
+        let data = json!({ "algorithm": digest_algorithm(digest.as_str()?)?, "digest": digest });
         ("hashedrekord", json!({ "hashedRekordV002": { "data": data, "signature": request["signature"] } }))
     } else {
         ("dsse", json!({ "dsseV002": dsse_v2(request.get("dsseRequestV002")?)? }))
     };
     Some(json!({ "apiVersion": "0.0.2", "kind": kind, "spec": spec }))
+}
+
+/// The hash that goes with the key, which its length tells as well as the key's details do.
+fn digest_algorithm(digest: &str) -> Option<&'static str> {
+    match unbase64(digest)?.len() {
+        32 => Some("SHA2_256"),
+        48 => Some("SHA2_384"),
+        64 => Some("SHA2_512"),
+        _ => None,
+    }
 }
 
 fn dsse_v2(request: &Value) -> Option<Value> {

@@ -1,9 +1,10 @@
 //! One long-lived key, and when what it signs counts.
 
 use jiff::Timestamp;
-use sigstore_crypto::{KeyAlgorithm, VerificationKey, sha256, validate_raw_public_key};
+use sigstore_crypto::sha256;
 use sigstore_types::DerPublicKey;
 
+use crate::trust::public_key::PublicKey;
 use crate::trust::settings::{KeySettings, WithoutLog};
 use crate::trust::snapshot::TrustError;
 
@@ -11,8 +12,7 @@ use crate::trust::snapshot::TrustError;
 #[derive(Debug)]
 pub struct Key {
     name: String,
-    material: DerPublicKey,
-    algorithm: KeyAlgorithm,
+    material: PublicKey,
     not_before: Option<Timestamp>,
     not_after: Option<Timestamp>,
     without_log: WithoutLog,
@@ -22,8 +22,7 @@ impl Key {
     /// The key of `settings`, whose file holds `pem`.
     pub(in crate::trust) fn new(settings: &KeySettings, pem: &str) -> Result<Self, TrustError> {
         let invalid = |reason: String| TrustError::Key { name: settings.name.clone(), reason };
-        let public_key = DerPublicKey::from_pem(pem).map_err(|error| invalid(error.to_string()))?;
-        let algorithm = supported(&public_key).map_err(|error| invalid(error.to_string()))?;
+        let spki = DerPublicKey::from_pem(pem).map_err(|error| invalid(error.to_string()))?;
         if let (Some(start), Some(end)) = (settings.not_before, settings.not_after)
             && end < start
         {
@@ -31,8 +30,7 @@ impl Key {
         }
         Ok(Self {
             name: settings.name.clone(),
-            material: public_key,
-            algorithm,
+            material: PublicKey::new(spki).map_err(invalid)?,
             not_before: settings.not_before,
             not_after: settings.not_after,
             without_log: settings.without_log,
@@ -66,24 +64,11 @@ impl Key {
 
     /// Its SHA-256, base64: what cosign writes as the hint of a bundle.
     pub fn hint(&self) -> String {
-        sha256(self.material.as_bytes()).to_base64()
+        sha256(self.material.spki().as_bytes()).to_base64()
     }
 
     /// The key itself.
-    pub(crate) fn public_key(&self) -> &DerPublicKey {
+    pub(crate) fn public_key(&self) -> &PublicKey {
         &self.material
     }
-
-    /// Its algorithm.
-    pub(crate) fn algorithm(&self) -> KeyAlgorithm {
-        self.algorithm
-    }
-}
-
-/// EC P-256 and P-384, RSA of 2048 to 8192 bits, Ed25519.
-fn supported(public_key: &DerPublicKey) -> Result<KeyAlgorithm, sigstore_crypto::Error> {
-    let algorithm = KeyAlgorithm::from_spki(public_key)?;
-    let key = VerificationKey::from_spki(public_key)?;
-    validate_raw_public_key(key.scheme(), key.as_bytes())?;
-    Ok(algorithm)
 }

@@ -7,6 +7,7 @@
 mod current;
 mod domain;
 mod key;
+mod public_key;
 mod root;
 mod settings;
 mod snapshot;
@@ -14,5 +15,6 @@ mod snapshot;
 pub use current::Current;
 pub use domain::Domain;
 pub use key::Key;
+pub(crate) use public_key::{KeyKind, PublicKey, Scheme};
 pub use settings::{DomainSettings, KeySettings, Requirement, WithoutLog};
 pub use snapshot::{Epoch, Trust, TrustError};

@@ -65,7 +65,7 @@ pub enum TrustError {
         what: &'static str,
     },
     /// A key is not one, or not of a supported algorithm.
-    #[error("the key {name:?} is not usable: {reason}; EC P-256 and P-384, RSA and Ed25519 keys in PEM are")]
+    #[error("the key {name:?} is not usable: {reason}; EC P-256, P-384 and P-521, RSA and Ed25519 keys in PEM are")]
     Key {
         /// The key.
         name: String,
@@ -197,7 +197,7 @@ impl Loading {
         }
         self.parts.push(Part::Key {
             name: settings.name.clone(),
-            key: Digest::of(key.public_key().as_bytes()),
+            key: Digest::of(key.public_key().spki().as_bytes()),
             not_before: settings.not_before,
             not_after: settings.not_after,
             without_log: settings.without_log == WithoutLog::Allow,

@@ -6,15 +6,16 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use sigstore_types::{DerCertificate, DerPublicKey, Sha256Hash, SignatureBytes};
+use sigstore_types::{DerCertificate, DerPublicKey};
 
 use crate::evidence::read_strictly;
 use crate::oci::Digest;
 use crate::trust::Domain;
-use crate::verify::FlawKind;
 use crate::verify::defect::Defect;
 use crate::verify::layer::{Payload, base64};
+use crate::verify::log::mismatch;
 use crate::verify::signed::Signed;
+use crate::verify::{FlawKind, log};
 
 /// An entry, read. Neither its promise nor what it is about was checked.
 #[derive(Debug)]
@@ -69,15 +70,13 @@ impl Entry {
         let Body { spec } = read_strictly(body)?;
         let verifier = String::from_utf8(base64(&spec.public_key, "the public key of the log entry")?)
             .map_err(|_| Defect::new(FlawKind::Malformed, "the public key of the log entry is not PEM"))?;
-        let covered = serde_json::to_vec(payload)
-            .map_err(|error| Defect::new(FlawKind::Malformed, format!("the log entry cannot be read: {error}")))?;
         Ok(Self {
             layer: Digest::of(layer),
             spec,
             verifier,
             log: payload.log()?,
             time: payload.time()?,
-            covered,
+            covered: payload.covered()?,
             promise,
         })
     }
@@ -92,12 +91,7 @@ impl Entry {
     /// # Errors
     /// [`FlawKind::Log`] unless it was promised by the key that this log had then.
     pub(in crate::verify) fn promised(&self, domain: &Domain) -> Result<Timestamp, Defect> {
-        let log = Sha256Hash::try_from(self.log.as_slice()).map_err(|_| mismatch("the log's name is no hash"))?;
-        let key = domain.log_keys().key_at(&log, self.time);
-        let key = key.ok_or_else(|| mismatch("it is of no log of the trusted root that was in use at its time"))?;
-        let promise = SignatureBytes::from_bytes(&self.promise);
-        key.verify(&self.covered, &promise).map_err(|_| mismatch("its promise (SET) is not one of this log"))?;
-        Ok(self.time)
+        log::promised(domain, &self.log, self.time, &self.covered, &self.promise).map(|()| self.time)
     }
 
     /// Whether it is about the layer that it came with, signed by the holder of `leaf`.
@@ -146,8 +140,4 @@ impl Hash {
     fn is(&self, digest: Digest) -> bool {
         self.algorithm == "sha256" && self.value == digest.hex()
     }
-}
-
-fn mismatch(why: &str) -> Defect {
-    Defect::new(FlawKind::Log, format!("the transparency log entry does not hold: {why}"))
 }

@@ -3,11 +3,19 @@
 use jiff::Timestamp;
 use sigstore_verify::PublicKeyVerificationPolicy;
 
-use crate::trust::{Domain, Key, Requirement, Trust, WithoutLog};
+use crate::trust::{Domain, Key, Requirement, Scheme, Trust, WithoutLog};
 use crate::verify::defect::Defect;
+use crate::verify::entry::Holder;
 use crate::verify::keyless::{earliest, log_proof, telling};
 use crate::verify::signed::Signed;
-use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, most_telling};
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, entry, most_telling};
+
+/// A key, and the way in which its holder signed.
+#[derive(Clone, Copy)]
+struct Fitting<'a> {
+    key: &'a Key,
+    scheme: Scheme,
+}
 
 /// Every configured key by which `signed` holds.
 ///
@@ -20,17 +28,17 @@ pub(in crate::verify) fn prove(
     trust: &Trust,
     now: Timestamp,
 ) -> Result<Vec<Standing>, Defect> {
-    let fits = |key: &&Key| signed.is_by(key.public_key(), key.algorithm());
-    let fitting: Vec<_> = trust.keys().iter().filter(fits).collect();
+    let fits = |key| Some(Fitting { key, scheme: signed.scheme_by(Key::public_key(key))? });
+    let fitting: Vec<_> = trust.keys().iter().filter_map(fits).collect();
     if fitting.is_empty() {
         return Err(no_key(hint, trust));
     }
     let mut proven = Vec::new();
     let mut defects = Vec::new();
-    for key in fitting {
-        match by(key, signed, subject, trust, now) {
+    for fitting in fitting {
+        match by(fitting, signed, subject, trust, now) {
             Ok(standing) => proven.push(standing),
-            Err(defect) => defects.push(defect.within(&format!("key {}", key.name()))),
+            Err(defect) => defects.push(defect.within(&format!("key {}", fitting.key.name()))),
         }
     }
     match most_telling(defects) {
@@ -53,15 +61,16 @@ fn no_key(hint: &str, trust: &Trust) -> Defect {
     Defect::new(FlawKind::UnknownKey, text)
 }
 
-/// How `signed`, whose signature fits `key`, stands in time.
+/// How `signed`, whose signature fits a key, stands in time.
 fn by(
-    key: &Key,
+    fitting: Fitting<'_>,
     signed: &Signed<'_>,
     subject: &Subject<'_>,
     trust: &Trust,
     now: Timestamp,
 ) -> Result<Standing, Defect> {
-    match (timed(key, signed, subject, trust, now), key.without_log()) {
+    let key = fitting.key;
+    match (timed(fitting, signed, subject, trust, now), key.without_log()) {
         (Ok(standing), _) => Ok(standing),
         (Err(defect), WithoutLog::Refuse) => Err(defect),
         // Whoever can break a log entry can also leave it away: counting such a signature gives nothing away that the
@@ -73,7 +82,7 @@ fn by(
 /// With what came with it, under the first trust domain that vouches for that. Those that know the log go first: what
 /// they find wrong tells more.
 fn timed(
-    key: &Key,
+    fitting: Fitting<'_>,
     signed: &Signed<'_>,
     subject: &Subject<'_>,
     trust: &Trust,
@@ -87,7 +96,7 @@ fn timed(
     let (knowing, others): (Vec<_>, Vec<_>) = trust.domains().iter().partition(knows_log);
     let mut defects = Vec::new();
     for domain in knowing.into_iter().chain(others) {
-        match under(domain, key, signed, subject, now) {
+        match under(domain, fitting, signed, subject, now) {
             Ok(standing) => return Ok(standing),
             Err(defect) => defects.push(defect.within(&format!("trust {}", domain.name()))),
         }
@@ -97,7 +106,7 @@ fn timed(
 
 fn under(
     domain: &Domain,
-    key: &Key,
+    Fitting { key, scheme }: Fitting<'_>,
     signed: &Signed<'_>,
     subject: &Subject<'_>,
     now: Timestamp,
@@ -108,7 +117,11 @@ fn under(
     if let Some(witness) = &signed.witness {
         return stand(key, &[witness.keyed(domain, signed, key)?], witness.log_proof(), now);
     }
-    let policy = PublicKeyVerificationPolicy::new(key.public_key().clone());
+    if !entry::is_known_to_sigstore(signed, key.public_key(), Some(scheme)) {
+        let times = entry::times(domain, signed, scheme, Holder::Key(key.public_key().spki()), now)?;
+        return stand(key, &times, log_proof(signed), now);
+    }
+    let policy = PublicKeyVerificationPolicy::new(key.public_key().spki().clone());
     let policy = if signed.is_logged() { policy } else { policy.skip_tlog_unsafe() };
     let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy);
     let verified = verified.map_err(|error| telling(error, signed, subject))?;

@@ -4,10 +4,11 @@ use jiff::Timestamp;
 use sigstore_types::{DerCertificate, KindVersion};
 use sigstore_verify::{Error, VerificationPolicy, VerificationResult};
 
-use crate::trust::{Domain, Requirement, Trust};
+use crate::trust::{Domain, PublicKey, Requirement, Trust};
 use crate::verify::defect::Defect;
+use crate::verify::entry::Holder;
 use crate::verify::signed::{Message, Signed};
-use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, claim, most_telling};
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, chain, claim, entry, most_telling};
 
 /// Every trust domain under which `signed` holds.
 ///
@@ -60,7 +61,7 @@ fn under(
     }
     let (times, log) = match &signed.witness {
         Some(witness) => (vec![witness.certified(domain, signed, leaf)?], witness.log_proof()),
-        None => (bundled(domain, signed, subject)?, log_proof(signed)),
+        None => (bundled(domain, signed, leaf, subject, now)?, log_proof(signed)),
     };
     Ok(Standing {
         signer: Signer::Certificate(Box::new(certificate::claims(leaf, domain.name())?)),
@@ -71,11 +72,38 @@ fn under(
 }
 
 /// The times at which it was signed, for sure.
-fn bundled(domain: &Domain, signed: &Signed<'_>, subject: &Subject<'_>) -> Result<Vec<Timestamp>, Defect> {
+fn bundled(
+    domain: &Domain,
+    signed: &Signed<'_>,
+    leaf: &DerCertificate,
+    subject: &Subject<'_>,
+    now: Timestamp,
+) -> Result<Vec<Timestamp>, Defect> {
+    let key = PublicKey::of(leaf).ok();
+    if key.is_some_and(|key| !entry::is_known_to_sigstore(signed, &key, signed.scheme_by(&key))) {
+        return unbundled(domain, signed, leaf, now);
+    }
     let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy(domain, signed));
     let verified = verified.map_err(|error| telling(error, signed, subject))?;
     check_verified(domain, signed, &verified)?;
     Ok(verified.verified_timestamps().to_vec())
+}
+
+/// The same for signatures that sigstore-verify does not know.
+fn unbundled(
+    domain: &Domain,
+    signed: &Signed<'_>,
+    leaf: &DerCertificate,
+    now: Timestamp,
+) -> Result<Vec<Timestamp>, Defect> {
+    let scheme = signed.scheme_under(leaf)?;
+    let times = entry::times(domain, signed, scheme, Holder::Certificate(leaf), now)?;
+    if times.is_empty() {
+        return Err(Defect::new(FlawKind::Timestamp, "nothing proves when it was signed"));
+    }
+    // At every time: one that was backdated must not vouch for a certificate that had run out.
+    times.iter().try_for_each(|time| chain::verify(domain, leaf, *time))?;
+    Ok(times)
 }
 
 /// Nothing of a policy but its strictness: who signed is judged later, by rules.

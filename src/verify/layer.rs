@@ -146,6 +146,21 @@ fn log_entry(layer: &[u8], annotation: &str) -> Result<Entry, Defect> {
 }
 
 impl Payload {
+    /// What a log promises with `entry`, taken in at `time`.
+    pub(in crate::verify) fn of(entry: &TransparencyLogEntry, time: Timestamp) -> Self {
+        Self {
+            body: STANDARD.encode(entry.canonicalized_body.as_bytes()),
+            integrated_time: time.as_second(),
+            log_id: hex::encode(entry.log_id.key_id.as_bytes()),
+            log_index: entry.log_index.as_i64(),
+        }
+    }
+
+    /// What the promise covers.
+    pub(in crate::verify) fn covered(&self) -> Result<Vec<u8>, Defect> {
+        serde_json::to_vec(self).map_err(|error| malformed(format!("the log entry cannot be read: {error}")))
+    }
+
     /// When the log says that it took the entry in.
     pub(in crate::verify) fn time(&self) -> Result<Timestamp, Defect> {
         Timestamp::from_second(self.integrated_time).map_err(|_| malformed("the time of the log entry is out of range"))

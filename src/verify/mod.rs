@@ -8,13 +8,16 @@ mod certificate;
 mod chain;
 mod claim;
 mod defect;
+mod entry;
 mod fact;
 mod intoto;
 mod keyed;
 mod keyless;
 mod layer;
+mod log;
 mod sct;
 mod signed;
+mod stamp;
 mod witness;
 
 use jiff::Timestamp;

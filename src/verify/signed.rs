@@ -1,18 +1,20 @@
 //! A piece of evidence as a bundle beside the message that its signature covers.
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
-use sigstore_crypto::{KeyAlgorithm, SigningScheme, verify_signature};
 use sigstore_types::{
-    Artifact, Bundle, DerCertificate, DerPublicKey, DsseEnvelope, Sha256Hash, SignatureBytes, SignatureContent,
-    TransparencyLogEntry, VerificationMaterialContent,
+    Artifact, Bundle, DerCertificate, DsseEnvelope, HashAlgorithm, Sha256Hash, SignatureContent, TransparencyLogEntry,
+    VerificationMaterialContent,
 };
 
 use crate::evidence::{Content, Evidence};
 use crate::oci::Digest;
+use crate::trust::{PublicKey, Scheme};
 use crate::verify::defect::Defect;
 use crate::verify::layer::Rewritten;
 use crate::verify::witness::Witness;
-use crate::verify::{Subject, budget, bundle, layer};
+use crate::verify::{FlawKind, Subject, budget, bundle, layer};
 
 /// A signature, what it covers, and what speaks for it. Read, not proved.
 #[derive(Debug)]
@@ -121,28 +123,51 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Whether the signature is one by `key`. Says nothing of when it was made.
-    pub(in crate::verify) fn is_by(&self, key: &DerPublicKey, algorithm: KeyAlgorithm) -> bool {
-        let Some((scheme, signature)) = self.scheme(algorithm) else { return false };
-        let verify = |message: &[u8]| verify_signature(key, message, signature, scheme).is_ok();
+    /// The way in which the signature was made by the holder of `key`, if it was. Says nothing of when.
+    pub(in crate::verify) fn scheme_by(&self, key: &PublicKey) -> Option<Scheme> {
+        let message = self.covered()?;
+        let declared = self.declared_hash();
+        let mut schemes = key.schemes().iter().copied();
+        schemes.find(|scheme| {
+            let fits = declared.is_none() || scheme.hash().is_none() || scheme.hash() == declared;
+            fits && key.has_signed(*scheme, &message, self.signature())
+        })
+    }
+
+    /// The same by the holder of the certificate `leaf`.
+    ///
+    /// # Errors
+    /// [`FlawKind::Signature`] if it was not.
+    pub(in crate::verify) fn scheme_under(&self, leaf: &DerCertificate) -> Result<Scheme, Defect> {
+        let key = PublicKey::of(leaf)
+            .map_err(|why| Defect::new(FlawKind::Unsupported, format!("the certificate's key is not usable: {why}")))?;
+        let scheme = self.scheme_by(&key);
+        scheme.ok_or_else(|| Defect::new(FlawKind::Signature, "the signature does not fit the certificate"))
+    }
+
+    /// What the signature covers: of an envelope its pre-authentication encoding.
+    pub(in crate::verify) fn covered(&self) -> Option<Cow<'_, [u8]>> {
         match (self.message, self.envelope()) {
-            (_, Some(envelope)) => verify(&envelope.pae()),
-            (Message::Manifest(bytes) | Message::SimpleSigning(bytes), None) => verify(bytes),
-            (Message::Statement { .. }, None) => false,
+            (_, Some(envelope)) => Some(Cow::Owned(envelope.pae())),
+            (Message::Manifest(bytes) | Message::SimpleSigning(bytes), None) => Some(Cow::Borrowed(bytes)),
+            (Message::Statement { .. }, None) => None,
         }
     }
 
-    fn scheme(&self, algorithm: KeyAlgorithm) -> Option<(SigningScheme, &SignatureBytes)> {
+    /// The signature.
+    pub(in crate::verify) fn signature(&self) -> &[u8] {
         match &self.bundle.content {
-            SignatureContent::DsseEnvelope(envelope) => {
-                Some((algorithm.default_signing_scheme(), &envelope.signature.sig))
-            }
-            SignatureContent::MessageSignature(message) => {
-                let scheme = match &message.message_digest {
-                    Some(digest) => algorithm.resolve_signing_scheme(digest.algorithm).ok()?,
-                    None => algorithm.default_signing_scheme(),
-                };
-                Some((scheme, &message.signature))
+            SignatureContent::DsseEnvelope(envelope) => envelope.signature.sig.as_bytes(),
+            SignatureContent::MessageSignature(message) => message.signature.as_bytes(),
+            _ => &[],
+        }
+    }
+
+    /// The hash that a bundle says was signed. Layers say nothing, and envelopes neither.
+    fn declared_hash(&self) -> Option<HashAlgorithm> {
+        match (&self.bundle.content, self.message) {
+            (SignatureContent::MessageSignature(message), Message::Manifest(_)) => {
+                message.message_digest.as_ref().map(|digest| digest.algorithm)
             }
             _ => None,
         }

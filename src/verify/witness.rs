@@ -2,14 +2,12 @@
 //! `intoto/0.0.1`, and signed timestamps. Bundles know neither, so certificate and signature are checked here as well.
 
 use jiff::Timestamp;
-use sigstore_crypto::parse_certificate_info;
-use sigstore_types::{DerCertificate, SignatureBytes, TimestampToken};
-use sigstore_verify::tsa::verify_timestamp_for_authority;
+use sigstore_types::{DerCertificate, TimestampToken};
 
 use crate::trust::{Domain, Key};
 use crate::verify::defect::Defect;
 use crate::verify::signed::Signed;
-use crate::verify::{FlawKind, LogProof, chain, intoto};
+use crate::verify::{LogProof, chain, intoto, stamp};
 
 /// What speaks for a layer.
 #[derive(Debug)]
@@ -39,10 +37,7 @@ impl Witness {
     ) -> Result<Timestamp, Defect> {
         let time = self.time(domain)?;
         chain::verify(domain, leaf, time)?;
-        let info = parse_certificate_info(leaf)?;
-        if !signed.is_by(&info.public_key, info.key_algorithm) {
-            return Err(Defect::new(FlawKind::Signature, "the signature does not fit the certificate"));
-        }
+        signed.scheme_under(leaf)?;
         match self {
             Self::Entry(entry) => entry.check_certificate(signed, leaf)?,
             Self::Timestamp { .. } => {}
@@ -62,7 +57,7 @@ impl Witness {
     ) -> Result<Timestamp, Defect> {
         let time = self.time(domain)?;
         match self {
-            Self::Entry(entry) => entry.check_key(signed, key.public_key())?,
+            Self::Entry(entry) => entry.check_key(signed, key.public_key().spki())?,
             Self::Timestamp { .. } => {}
         }
         Ok(time)
@@ -79,20 +74,7 @@ impl Witness {
     fn time(&self, domain: &Domain) -> Result<Timestamp, Defect> {
         match self {
             Self::Entry(entry) => entry.promised(domain),
-            Self::Timestamp { token, layer } => stamped(domain, token, layer),
+            Self::Timestamp { token, layer } => stamp::time(domain, token, layer),
         }
     }
-}
-
-/// The time that some authority of `domain` states in `token` over `layer`.
-fn stamped(domain: &Domain, token: &TimestampToken, layer: &[u8]) -> Result<Timestamp, Defect> {
-    let layer = SignatureBytes::from_bytes(layer);
-    let mut reason = "the trusted root has no timestamp authority".to_owned();
-    for authority in domain.timestamp_authorities() {
-        match verify_timestamp_for_authority(token, &layer, &authority) {
-            Ok(time) => return Ok(time),
-            Err(error) => reason = error.to_string(),
-        }
-    }
-    Err(Defect::new(FlawKind::Timestamp, format!("the signed timestamp does not hold: {reason}")))
 }

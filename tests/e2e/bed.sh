@@ -7,6 +7,7 @@ github=https://token.actions.githubusercontent.com
 workflow=fystack/slsa-workflows/.github/workflows/docker-build-slsa.yml@refs/tags/v1.4.0
 generator=slsa-framework/slsa-github-generator/.github/workflows/generator_container_slsa3.yml@refs/tags/v2.1.0
 commit=0123456789abcdef0123456789abcdef01234567
+key_kinds=(p256 p384 p521 rsa ed25519)
 
 bed_up() {
     upstream_up && way_around_up && authority_up && keys && settings && bonafide_up
@@ -54,6 +55,19 @@ bonafide_up() {
 keys() {
     (cd "$work" && cosign2 generate-key-pair --output-key-prefix release && cosign2 generate-key-pair --output-key-prefix stranger) \
         >"$work/log/keys" 2>&1
+    local kind
+    for kind in "${key_kinds[@]}"; do
+        private_key "$kind" >"$work/$kind.pem" && cosign3 import-key-pair -y --key "$work/$kind.pem" --output-key-prefix "$work/$kind" || return 1
+    done >>"$work/log/keys" 2>&1
+}
+
+# private_key KIND: one that cosign imports.
+private_key() {
+    case $1 in
+        p*) openssl genpkey -algorithm EC -pkeyopt "ec_paramgen_curve:P-${1#p}" | openssl pkey -traditional ;;
+        rsa) openssl genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:3072 2>/dev/null | openssl pkey -traditional ;;
+        ed25519) openssl genpkey -algorithm ed25519 ;;
+    esac
 }
 
 # What went past Bonafide, so far: every request behind the public names, and those of other programs at the upstream.
@@ -139,7 +153,29 @@ formats = ["spdx"]
 
 # Each form that cosign writes, by key and keyless.
 $(form_rules)
+
+# Keys of each kind, that demand a log entry or do without.
+$(key_rules)
 END
+}
+
+key_rules() {
+    local kind
+    for kind in "${key_kinds[@]}"; do
+        cat <<END
+[[key]]
+name = "logged-$kind"
+path = "$work/$kind.pub"
+
+[[key]]
+name = "unlogged-$kind"
+path = "$work/$kind.pub"
+without_log = "allow"
+
+$(for how in logged unlogged; do printf '[[rule]]\nname = "%s"\nimages = ["docker.io/%s/*"]\n[[rule.signature]]\nkey = "%s"\n\n' \
+            "$how-$kind" "$how-$kind" "$how-$kind"; done)
+END
+    done
 }
 
 # One rule for each form of evidence: forms/<signer>-<kind> demands that kind, by that signer.

@@ -49,7 +49,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const OWNERS: &[(&str, &[&str])] = &[
     ("sigstore_verify", &["verify", "trust"]),
     ("sigstore_crypto", &["verify", "trust"]),
+    ("sigstore_merkle", &["verify"]),
     ("sigstore_types", &["verify", "trust"]),
+    ("aws_lc_rs", &["oci", "verify", "trust"]),
+    ("ed25519_dalek", &["trust"]),
     ("sigstore_trust_root", &["verify", "trust"]),
     ("webpki", &["verify", "trust"]),
     ("x509_cert", &["verify", "trust"]),

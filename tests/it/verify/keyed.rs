@@ -1,15 +1,16 @@
 //! Signatures by configured keys.
 
-use bonafide::evidence::Form;
+use bonafide::evidence::{Content, Evidence, Form};
 use bonafide::oci::Digest;
 use bonafide::trust::{KeySettings, WithoutLog};
 use bonafide::verify::{Fact, FlawKind, LogProof, Signer};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Bed, VERSIONS, bundle, layer};
-use crate::support::authority::key::Key;
-use crate::support::authority::signed::BundleVersion;
-use crate::support::authority::signer::Signer as Signs;
+use crate::support::authority::key::{Hash, Key};
+use crate::support::authority::signed::{BundleVersion, Credential, Signed};
+use crate::support::authority::signer::{EntryKind, Signer as Signs};
+use crate::support::authority::text::base64;
 
 const V3: BundleVersion = BundleVersion::V0_3;
 
@@ -52,13 +53,188 @@ fn a_logged_signature_by_a_configured_key_is_proved_in_every_form() {
     }
 }
 
+/// Each kind of key, with the hashes that signers take: cosign 1 and 2 always SHA-256, cosign 3 what goes with the curve.
+fn keys() -> [Key; 8] {
+    [
+        Key::p256("release"),
+        Key::p384("release"),
+        Key::p384("release").hashing(Hash::Sha256),
+        Key::p521("release"),
+        Key::p521("release").hashing(Hash::Sha256),
+        Key::rsa(),
+        Key::ed25519("release"),
+        Key::ed25519("release").hashing(Hash::Sha512),
+    ]
+}
+
+/// All that a key of any kind can be published as; logged and timestamped as `signs` says.
+fn all_forms(bed: &Bed, signs: &Signs<'_>) -> Vec<Evidence> {
+    let statement = signs.attest(&bed.statement());
+    let manifest = signs.sign_bytes(bed.image.manifest.clone());
+    let bundles = VERSIONS.iter().flat_map(|version| [bundle(&statement, *version), bundle(&manifest, *version)]);
+    bundles.chain([layer(&statement), layer(&signs.sign(bed.digest()))]).collect()
+}
+
 #[test]
-fn keys_of_every_supported_kind_are_proved() {
-    for key in [Key::p256("release"), Key::p384("release"), Key::ed25519("release"), Key::rsa()] {
+fn keys_of_every_kind_are_proved_in_every_form_with_a_log_entry() {
+    for key in keys() {
         let bed = Bed::new().with_key("release", &key);
-        let fact = bed.proves(&bundle(&signs(&bed, &key).attest(&bed.statement()), V3));
-        assert_eq!((name(&fact), fact.form()), ("release", Form::Bundle), "{}", key.details());
+        for evidence in all_forms(&bed, &signs(&bed, &key)) {
+            let fact = bed.proves(&evidence);
+            let found = (name(&fact), fact.log(), fact.signed_at());
+            assert_eq!(found, ("release", LogProof::RekorV1, Some(bed.authority.time())), "{}", key.details());
+        }
     }
+}
+
+#[test]
+fn keys_of_every_kind_are_proved_in_every_form_with_a_timestamp() {
+    for key in keys() {
+        let bed = Bed::new().trusting_timestamps_alone().with_key("release", &key);
+        let signs = signs(&bed, &key).timestamped().without_log();
+        for evidence in all_forms(&bed, &signs) {
+            // cosign stamps an attestation's layer as a whole, which has a test of its own.
+            let is_attestation = evidence.form() == Form::CosignAttestation;
+            // Bundles before v0.2 have no place for signatures without an entry.
+            let Ok(facts) = bed.check(&evidence) else {
+                assert!(is_attestation || is_v0_1(&evidence), "{}", key.details());
+                continue;
+            };
+            let found = (facts[0].log(), facts[0].signed_at());
+            assert_eq!(found, (LogProof::TimestampOnly, Some(bed.authority.time())), "{}", key.details());
+        }
+    }
+}
+
+fn is_v0_1(evidence: &Evidence) -> bool {
+    let Content::Bundle { json } = &evidence.content else { return false };
+    String::from_utf8_lossy(json).contains("version=0.1")
+}
+
+#[test]
+fn keys_of_every_kind_are_proved_in_every_form_with_neither_where_they_say_so() {
+    for key in keys() {
+        let bed = Bed::new().with_key_as("release", &key, without_log);
+        for evidence in all_forms(&bed, &signs(&bed, &key).without_log()) {
+            let fact = bed.proves(&evidence);
+            assert_eq!((name(&fact), fact.log()), ("release", LogProof::None), "{}", key.details());
+        }
+    }
+}
+
+#[test]
+fn rekor_v2_logs_keys_of_every_kind_with_the_hash_of_their_curve() {
+    let ed25519ph = Key::ed25519("release").hashing(Hash::Sha512);
+    for key in [Key::p256("release"), Key::p384("release"), Key::p521("release"), Key::rsa(), ed25519ph] {
+        let bed = Bed::new().with_key("release", &key);
+        let signs = signs(&bed, &key).in_rekor_v2();
+        for signed in [signs.attest(&bed.statement()), signs.sign_bytes(bed.image.manifest.clone())] {
+            let fact = bed.proves(&bundle(&signed, V3));
+            assert_eq!((fact.log(), fact.signed_at()), (LogProof::RekorV2, Some(bed.authority.time())));
+        }
+    }
+}
+
+#[test]
+fn a_broken_signature_by_a_key_of_any_kind_is_refused() {
+    for key in keys() {
+        let bed = Bed::new().with_key_as("release", &key, without_log);
+        for signed in
+            [signs(&bed, &key).attest(&bed.statement()), signs(&bed, &key).sign_bytes(bed.image.manifest.clone())]
+        {
+            bed.refuses(&bundle(&signed.with_broken_signature(), V3), FlawKind::Signature, "does not fit key release");
+        }
+    }
+}
+
+#[test]
+fn broken_proofs_of_keys_that_only_we_can_check_are_refused() {
+    for key in [Key::p384("release").hashing(Hash::Sha256), Key::p521("release"), Key::p384("release")] {
+        let bed = Bed::new().with_key("release", &key);
+        for good in [
+            signs(&bed, &key).attest(&bed.statement()),
+            signs(&bed, &key).sign_bytes(bed.image.manifest.clone()),
+            signs(&bed, &key).logged_as(EntryKind::IntotoV2).attest(&bed.statement()),
+        ] {
+            bed.proves(&bundle(&good, V3));
+            for (broken, text) in [
+                (good.clone().with_broken_promise(), "promise (SET)"),
+                (good.clone().with_broken_inclusion_proof(), "not in the tree"),
+                (good.clone().with_broken_checkpoint(), "checkpoint is not signed"),
+                (good.clone().without_inclusion_proof(), "proof"),
+            ] {
+                bed.refuses(&bundle(&broken, V3), FlawKind::Log, text);
+            }
+            let v1 = bundle(&good.clone().without_promise().without_inclusion_proof(), BundleVersion::V0_1);
+            bed.refuses(&v1, FlawKind::Log, "promise");
+        }
+        let foreign = signs(&bed, &key).with_foreign_log();
+        bed.refuses(&bundle(&foreign.attest(&bed.statement()), V3), FlawKind::Log, "of no log of the trusted root");
+        bed.refuses(&layer(&foreign.sign(bed.digest())), FlawKind::Log, "of no log of the trusted root");
+        let stamped = signs(&bed, &key).with_foreign_timestamp().attest(&bed.statement());
+        bed.refuses(&bundle(&stamped, V3), FlawKind::Timestamp, "does not hold");
+    }
+}
+
+#[test]
+fn entries_about_something_else_do_not_vouch_for_keys_that_only_we_can_check() {
+    let (key, other) = (Key::p521("release"), Key::p521("other"));
+    let bed = Bed::new().with_key("release", &key).with_key("other", &other);
+    let [statement, another] = [bed.statement(), bed.statement().also_about(Digest::of(b"another"))];
+    for kind in [EntryKind::Dsse, EntryKind::IntotoV2] {
+        let signs = signs(&bed, &key).logged_as(kind);
+        let good = signs.attest(&statement);
+        bed.proves(&bundle(&good, V3));
+        let of_payload = good.clone().with_entry_of(&signs.attest(&another));
+        bed.refuses(&bundle(&of_payload, V3), FlawKind::Log, "about another payload");
+        // A second signature of the same.
+        let of_signature = good.clone().with_entry_of(&signs.attest(&statement));
+        bed.refuses(&bundle(&of_signature, V3), FlawKind::Log, "about another signature");
+        let of_key = reattributed(&bed, &good, &other, kind);
+        bed.refuses(&bundle(&of_key, V3), FlawKind::Log, "names another key");
+    }
+    let manifest = signs(&bed, &key).sign_bytes(bed.image.manifest.clone());
+    let of_message = manifest.clone().with_entry_of(&signs(&bed, &key).sign_bytes(b"something else".to_vec()));
+    bed.refuses(&bundle(&of_message, V3), FlawKind::Log, "about something else");
+    let of_kind = manifest.clone().with_entry_of(&signs(&bed, &key).attest(&statement));
+    bed.refuses(&bundle(&of_kind, V3), FlawKind::Log, "a kind that does not go with");
+    let of_signature = manifest.clone().with_entry_of(&signs(&bed, &key).sign_bytes(bed.image.manifest.clone()));
+    bed.refuses(&bundle(&of_signature, V3), FlawKind::Log, "about another signature");
+    let of_key = reattributed(&bed, &manifest, &other, EntryKind::HashedRekord);
+    bed.refuses(&bundle(&of_key, V3), FlawKind::Log, "names another key");
+    let short = Key::p521("release").hashing(Hash::Sha256);
+    let of_hash = manifest.with_entry_of(&signs(&bed, &short).sign_bytes(bed.image.manifest.clone()));
+    bed.refuses(&bundle(&of_hash, V3), FlawKind::Log, "a hash of another kind");
+}
+
+/// `signed`, with an entry that says that it was by `other`: its owner cannot be asked by the log of a dishonest operator.
+fn reattributed(bed: &Bed, signed: &Signed, other: &Key, kind: EntryKind) -> Signed {
+    let mut theirs = signed.clone();
+    theirs.credential = Credential::Key { public: other.public().to_vec(), hint: other.hint() };
+    theirs.entry = Some(signs(bed, other).logged_as(kind).log_of(&theirs, other));
+    signed.clone().with_entry_of(&theirs)
+}
+
+#[test]
+fn a_log_of_the_second_generation_promises_nothing() {
+    let key = Key::p521("release");
+    let bed = Bed::new().with_key("release", &key);
+    let signed = signs(&bed, &key).in_rekor_v2().attest(&bed.statement());
+    let promised = signed.with_entry(|entry| {
+        entry.promise = Some(vec![1]);
+        entry.integrated = Some(bed.authority.time());
+    });
+    bed.refuses(&bundle(&promised, V3), FlawKind::Log, "promise nothing");
+}
+
+#[test]
+fn a_bundle_that_misstates_what_it_signed_is_refused() {
+    let key = Key::p521("release");
+    let bed = Bed::new().with_key("release", &key);
+    let mut json = signs(&bed, &key).sign_bytes(bed.image.manifest.clone()).to_bundle(V3);
+    let digest = base64(Hash::Sha512.of(b"something else"));
+    json["messageSignature"]["messageDigest"]["digest"] = digest.into();
+    bed.refuses(&super::json(&json), FlawKind::Subject, "not that of the manifest");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 use super::{Bed, VERSIONS, build, bundle, layer};
 use crate::support::authority::certificate::SERVER;
 use crate::support::authority::identity::{Build, GITHUB, Identity};
+use crate::support::authority::key::{Hash, Key};
 use crate::support::authority::signed::{BundleVersion, Signed};
 use crate::support::authority::signer::{EntryKind, Signer as Signs};
 use crate::support::authority::statement::Statement;
@@ -47,6 +48,76 @@ fn a_signature_of_the_manifest_itself_in_a_bundle_is_proved() {
     for version in VERSIONS {
         assert_eq!(bed.proves(&bundle(&signed, version)).claim(), &Claim::Signature);
     }
+}
+
+#[test]
+fn certificates_with_keys_of_every_kind_are_proved() {
+    let (p384, ed25519) = (|| Key::p384("signer"), || Key::ed25519("signer"));
+    let keys = [p384(), p384().hashing(Hash::Sha256), Key::rsa(), ed25519(), ed25519().hashing(Hash::Sha512)];
+    let bed = Bed::new();
+    for key in &keys {
+        let signs = signs(&bed).holding(key);
+        let [statement, manifest] = [signs.attest(&bed.statement()), signs.sign_bytes(bed.image.manifest.clone())];
+        let bundles = VERSIONS.iter().flat_map(|version| [bundle(&statement, *version), bundle(&manifest, *version)]);
+        for evidence in bundles.chain([layer(&statement), layer(&signs.sign(bed.digest()))]) {
+            let fact = bed.proves(&evidence);
+            assert_eq!(certificate(&fact).issuer, GITHUB, "{}", key.details());
+            assert_eq!((fact.log(), fact.signed_at()), (LogProof::RekorV1, Some(bed.authority.time())));
+        }
+    }
+}
+
+#[test]
+fn certificates_that_only_we_can_check_are_held_to_the_same_rules() {
+    let key = Key::p384("signer");
+    let bed = Bed::new();
+    let signs = signs(&bed).holding(&key);
+    let attest = |signs: Signs<'_>| bundle(&signs.attest(&bed.statement()), V3);
+    let good = signs.attest(&bed.statement());
+    bed.proves(&bundle(&good, V3));
+    let refused = [
+        (bundle(&good.clone().with_broken_signature(), V3), FlawKind::Signature, "does not fit the certificate"),
+        (bundle(&good.clone().without_promise(), V3), FlawKind::Timestamp, "nothing proves when"),
+        (bundle(&good.clone().with_broken_promise(), V3), FlawKind::Log, "promise"),
+        (bundle(&good.with_broken_inclusion_proof(), V3), FlawKind::Log, "not in the tree"),
+        (attest(signs.clone().certified_for(SERVER)), FlawKind::Certificate, "not trusted"),
+        (attest(signs.clone().without_sct()), FlawKind::CertificateTimestamp, "there is none"),
+        (attest(signs.clone().with_foreign_sct()), FlawKind::CertificateTimestamp, "wrong"),
+        (attest(signs.clone().with_foreign_log()), FlawKind::Log, "of no log"),
+        (attest(signs.clone().with_foreign_timestamp()), FlawKind::Timestamp, "does not hold"),
+        (attest(signs.clone().without_log()), FlawKind::Log, "one is required"),
+    ];
+    for (evidence, kind, text) in refused {
+        bed.refuses(&evidence, kind, text);
+    }
+}
+
+#[test]
+fn a_certificate_that_only_we_can_check_must_be_valid_at_every_time_that_is_proved() {
+    let key = Key::p384("signer");
+    let bed = Bed::new();
+    let later = bed.authority.time() + SignedDuration::from_hours(1);
+    let late = signs(&bed).holding(&key).logged_at(later).attest(&bed.statement());
+    bed.refuses(&bundle(&late, V3), FlawKind::Certificate, "not trusted");
+    // One time within its life does not make up for another that is not.
+    let stamped = signs(&bed).holding(&key).timestamped().logged_at(later).attest(&bed.statement());
+    let in_time = signs(&bed).holding(&key).attest(&bed.statement());
+    let mut mixed = stamped.clone();
+    mixed.entry = Some(signs(&bed).holding(&key).log_of(&stamped, &key));
+    bed.proves(&bundle(&in_time, V3));
+    bed.refuses(&bundle(&mixed, V3), FlawKind::Certificate, "not trusted");
+}
+
+#[test]
+fn the_log_entry_of_another_certificate_does_not_vouch_for_one_that_only_we_can_check() {
+    let key = Key::p384("signer");
+    let bed = Bed::new();
+    let good = signs(&bed).holding(&key).attest(&bed.statement());
+    let someone = Build::of("someone/else", "refs/tags/v1").identity();
+    let theirs = bed.authority.keyless(&someone).holding(&key);
+    let mut attributed = good.clone().with_credential_of(&theirs.attest(&bed.statement()));
+    attributed.entry = Some(theirs.log_of(&attributed, &key));
+    bed.refuses(&bundle(&good.with_entry_of(&attributed), V3), FlawKind::Log, "names another certificate");
 }
 
 #[test]

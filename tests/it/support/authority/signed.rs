@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::certificate;
 use super::der;
+use super::key::Hash;
 use super::log::Entry;
 use super::text::base64;
 
@@ -21,6 +22,8 @@ pub(crate) const DSSE: &str = "application/vnd.dsse.envelope.v1+json";
 pub(crate) struct Signed {
     pub(crate) payload: Payload,
     pub(crate) signature: Vec<u8>,
+    /// What was hashed with before it was signed.
+    pub(crate) hash: Hash,
     pub(crate) credential: Credential,
     pub(crate) entry: Option<Entry>,
     /// A `TimeStampResp`.
@@ -162,9 +165,8 @@ impl Signed {
         });
         match &self.payload {
             Payload::Message(bytes) => {
-                let digest = base64(Digest::of(bytes).as_bytes());
                 bundle["messageSignature"] = json!({
-                    "messageDigest": { "algorithm": "SHA2_256", "digest": digest },
+                    "messageDigest": { "algorithm": self.hash.bundle_name(), "digest": base64(self.hash.of(bytes)) },
                     "signature": base64(&self.signature),
                 });
             }

@@ -202,6 +202,12 @@ impl<'a> Signer<'a> {
         }
     }
 
+    /// The entry of the log for `signed`, whoever signed it.
+    pub(crate) fn log_of(&self, signed: &Signed, key: &Key) -> Entry {
+        let (authority, generation) = self.log.unwrap();
+        self.logged(signed, key, authority, generation)
+    }
+
     fn certified(&self, identity: &Identity, key: &Key) -> Credential {
         let leaf = self.issuer.issuer.leaf(&Leaf {
             public: key.public(),
@@ -217,7 +223,7 @@ impl<'a> Signer<'a> {
     fn make_with(&self, payload: Payload, key: &Key, credential: Credential) -> Signed {
         let signature = key.sign(&payload.signed_bytes());
         let timestamp = self.stamped_by.map(|by| by.timestamps.stamp(&signature, self.logged_at));
-        let mut signed = Signed { payload, signature, credential, entry: None, timestamp };
+        let mut signed = Signed { payload, signature, hash: key.hash(), credential, entry: None, timestamp };
         signed.entry = self.log.map(|(authority, generation)| self.logged(&signed, key, authority, generation));
         signed
     }
@@ -245,7 +251,10 @@ fn body_v1(signed: &Signed, kind: EntryKind) -> Value {
             "hashedrekord",
             "0.0.1",
             json!({
-                "data": { "hash": hash(&signed.payload.signed_bytes()) },
+                "data": { "hash": {
+                    "algorithm": signed.hash.name(),
+                    "value": hex::encode(signed.hash.of(&signed.payload.signed_bytes())),
+                } },
                 "signature": { "content": base64(&signed.signature), "publicKey": { "content": verifier } },
             }),
         ),
@@ -295,7 +304,10 @@ fn body_v2(signed: &Signed, kind: EntryKind, details: &str) -> Value {
         EntryKind::HashedRekord => (
             "hashedrekord",
             json!({ "hashedRekordV002": {
-                "data": hash(&signed.payload.signed_bytes()),
+                "data": {
+                    "algorithm": signed.hash.bundle_name(),
+                    "digest": base64(signed.hash.of(&signed.payload.signed_bytes())),
+                },
                 "signature": signature,
             }}),
         ),
