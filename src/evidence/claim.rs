@@ -101,23 +101,31 @@ pub struct Sbom {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SbomFormat {
-    /// SPDX 2.x JSON.
+    /// SPDX JSON: 2.x, or 3.x (JSON-LD).
     Spdx,
     /// CycloneDX JSON.
     CycloneDx,
 }
 
 /// A package in a bill of materials.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Package {
     /// Its package URL in canonical form, if it has one: `pkg:npm/axios@1.14.1`.
-    pub purl: Option<String>,
-    /// Its name as written.
-    pub name: String,
-    /// Its version as written.
-    pub version: Option<String>,
-    /// Its licence expressions as written, in alphabetical order.
-    pub licenses: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purl: Option<Box<str>>,
+    /// What stands where its package URL should, if that is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unread: Option<Box<str>>,
+    /// Its name as written; empty where the package URL says it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub name: Box<str>,
+    /// Its version as written, where the package URL does not say it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<Box<str>>,
+    /// Its licence expressions as written, in alphabetical order. Most packages share theirs with others.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub licenses: Box<[Arc<str>]>,
 }
 
 /// Why bytes are no evidence of the form that they should be.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::evidence::list::each;
 use crate::evidence::packages::{Listed, Packages, is_license};
 use crate::evidence::strict::read_checked;
+use crate::evidence::text::Text;
 use crate::evidence::{Malformed, Sbom, SbomFormat};
 
 #[derive(Deserialize)]
@@ -51,6 +52,7 @@ struct Components<'a>(&'a mut Packages);
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Member {
+    Group,
     Name,
     Version,
     Purl,
@@ -92,16 +94,20 @@ impl<'de> Visitor<'de> for Components<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let mut listed = Listed::default();
+        let (mut listed, mut group) = (Listed::default(), None);
         while let Some(member) = members.next_key()? {
             match member {
-                Member::Name => listed.name = members.next_value::<Option<_>>()?.unwrap_or_default(),
-                Member::Version => listed.version = members.next_value()?,
+                Member::Group => group = members.next_value::<Text>()?.0,
+                Member::Name => listed.name = members.next_value::<Text>()?.0.unwrap_or_default(),
+                Member::Version => listed.version = members.next_value::<Text>()?.0,
                 Member::Purl => listed.purls.extend(members.next_value::<Option<_>>()?),
                 Member::Licenses => listed.licenses = members.next_value::<Licenses>()?.0,
                 Member::Components => members.next_value_seed(Components(self.0))?,
                 Member::Other => drop(members.next_value::<IgnoredAny>()?),
             }
+        }
+        if let Some(group) = group.filter(|group| !group.is_empty()) {
+            listed.name = format!("{group}/{}", listed.name);
         }
         self.0.add(listed);
         Ok(())
@@ -140,7 +146,7 @@ mod tests {
 
     fn purls(rest: &str) -> Vec<Option<String>> {
         let json = format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.5"{rest}}}"#);
-        read(&json).unwrap().packages.iter().map(|package| package.purl.clone()).collect()
+        read(&json).unwrap().packages.iter().map(|package| package.purl.as_deref().map(str::to_owned)).collect()
     }
 
     #[test]
@@ -152,8 +158,27 @@ mod tests {
         assert_eq!((sbom.format, sbom.version.as_str()), (SbomFormat::CycloneDx, "1.4"));
         let package = &sbom.packages[0];
         assert_eq!(package.purl.as_deref(), Some("pkg:npm/axios@1.14.1"));
-        assert_eq!((package.name.as_str(), package.version.as_deref()), ("axios", Some("1.14.1")));
-        assert_eq!(package.licenses, ["MIT", "MIT OR Apache-2.0", "Own licence"]);
+        let licenses: Vec<_> = package.licenses.iter().map(|text| &**text).collect();
+        assert_eq!(licenses, ["MIT", "MIT OR Apache-2.0", "Own licence"]);
+    }
+
+    #[test]
+    fn a_component_without_a_url_is_named_with_its_group() {
+        let json = r#"{"bomFormat":"CycloneDX","specVersion":"1.7","components":[{"name":"core","group":"@babel",
+            "version":7}]}"#;
+        let package = &read(json).unwrap().packages[0];
+        assert_eq!((&*package.name, package.version.as_deref()), ("@babel/core", Some("7")));
+    }
+
+    #[test]
+    fn licences_of_version_1_7_are_expressions_beside_licences_with_details() {
+        let json = r#"{"bomFormat":"CycloneDX","specVersion":"1.7","components":[{"purl":"pkg:npm/a@1","licenses":[
+            {"license":{"id":"MIT","acknowledgement":"declared"}},
+            {"expression":"LicenseRef-x OR ISC","expressionDetails":[{"licenseIdentifier":"LicenseRef-x",
+                "text":{"content":"do what you like"}}],"bom-ref":"e"}]}]}"#;
+        let package = &read(json).unwrap().packages[0];
+        let licenses: Vec<_> = package.licenses.iter().map(|text| &**text).collect();
+        assert_eq!(licenses, ["LicenseRef-x OR ISC", "MIT"]);
     }
 
     #[test]

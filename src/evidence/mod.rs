@@ -16,13 +16,14 @@ mod statement;
 mod strict;
 mod summary;
 mod tag;
+mod text;
 mod vex;
 
 pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, SbomFormat, SlsaVersion, Statement};
 pub use layer::{Layer, Via, layers};
 pub use media::{is_evidence_blob, is_evidence_manifest};
 pub use piece::{Content, CosignMaterial, Evidence, Form, Source};
-pub use purl::canonical_purl;
+pub use purl::{Purl, canonical_purl};
 pub use scan::{Finding, Scan, Severity};
 pub use simple_signing::SimpleSigning;
 pub use strict::read_strictly;

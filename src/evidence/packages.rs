@@ -1,14 +1,21 @@
 //! The packages of an SBOM as they come in, bounded, and then in order.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::evidence::purl::parse_purl;
-use crate::evidence::{Malformed, Package};
+use crate::evidence::{Malformed, Package, Purl, canonical_purl};
 use crate::limits;
+
+/// Longest text in the place of a package URL that is kept: it only tells people what could not be read.
+const UNREAD_LENGTH: usize = 256;
 
 /// Collects packages: [`limits::PACKAGES`], and one more to tell that there are too many.
 #[derive(Default)]
-pub(in crate::evidence) struct Packages(Vec<Package>);
+pub(in crate::evidence) struct Packages {
+    packages: Vec<Package>,
+    /// Every licence text once: a thousand packages have one licence.
+    licenses: BTreeSet<Arc<str>>,
+}
 
 /// A package as its SBOM writes it, with any number of package URLs.
 #[derive(Default)]
@@ -22,31 +29,48 @@ pub(in crate::evidence) struct Listed {
 impl Packages {
     /// Takes in a package, and once more for each further package URL that it has, so that none hides behind another.
     ///
-    /// Those are named by their URL and have no licences: copies of long texts would multiply what a document costs.
+    /// Those have no licences: copies of long lists would multiply what a document costs.
     pub(in crate::evidence) fn add(&mut self, listed: Listed) {
-        let mut purls = listed.purls.iter().filter_map(|purl| parse_purl(purl));
-        let mut licenses = listed.licenses;
+        if self.packages.len() > limits::PACKAGES {
+            return;
+        }
+        let mut purls = listed.purls.iter().filter_map(|text| canonical_purl(text).map(String::into_boxed_str));
+        let purl = purls.next();
+        let licenses = self.interned(listed.licenses);
+        self.push(match &purl {
+            Some(url) => {
+                let version = listed.version.filter(|_| Purl::of(url).version().is_none());
+                Package { version: said(version.as_deref()), purl, licenses, ..Package::default() }
+            }
+            None => Package {
+                purl: None,
+                unread: said(listed.purls.iter().find_map(|text| text.get(..UNREAD_LENGTH).or(Some(text)))),
+                name: listed.name.into(),
+                version: said(listed.version.as_deref()),
+                licenses,
+            },
+        });
+        purls.for_each(|purl| self.push(Package { purl: Some(purl), ..Package::default() }));
+    }
+
+    fn interned(&mut self, mut licenses: Vec<String>) -> Box<[Arc<str>]> {
         licenses.sort_unstable();
         licenses.dedup();
-        self.push(Package {
-            purl: purls.next().map(|purl| purl.to_string()),
-            name: listed.name,
-            version: listed.version.filter(|version| !version.is_empty()),
-            licenses,
-        });
-        for purl in purls {
-            self.push(Package {
-                purl: Some(purl.to_string()),
-                name: purl.name().to_owned(),
-                version: purl.version().map(str::to_owned),
-                licenses: Vec::new(),
-            });
+        licenses.into_iter().map(|text| self.license(text)).collect()
+    }
+
+    fn license(&mut self, text: String) -> Arc<str> {
+        if let Some(known) = self.licenses.get(text.as_str()) {
+            return Arc::clone(known);
         }
+        let text: Arc<str> = text.into();
+        self.licenses.insert(Arc::clone(&text));
+        text
     }
 
     fn push(&mut self, package: Package) {
-        if self.0.len() <= limits::PACKAGES {
-            self.0.push(package);
+        if self.packages.len() <= limits::PACKAGES {
+            self.packages.push(package);
         }
     }
 
@@ -55,13 +79,18 @@ impl Packages {
     /// # Errors
     /// [`Malformed::TooMuch`] for more than [`limits::PACKAGES`].
     pub(in crate::evidence) fn finish(mut self) -> Result<Arc<[Package]>, Malformed> {
-        if self.0.len() > limits::PACKAGES {
+        if self.packages.len() > limits::PACKAGES {
             return Err(Malformed::TooMuch { what: "packages", limit: limits::PACKAGES as u64 });
         }
-        self.0.sort_unstable();
-        self.0.dedup();
-        Ok(self.0.into())
+        self.packages.sort_unstable();
+        self.packages.dedup();
+        Ok(self.packages.into())
     }
+}
+
+/// A text that says something.
+fn said(text: Option<&str>) -> Option<Box<str>> {
+    text.map(str::trim).filter(|text| !text.is_empty()).map(Into::into)
 }
 
 /// Whether a licence expression says anything (SPDX 2.3, 7.13: `NOASSERTION` and `NONE` do not).

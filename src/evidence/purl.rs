@@ -1,15 +1,138 @@
-//! Package URLs in one spelling, so that equal packages are equal texts.
+//! Package URLs in one spelling, so that equal packages are equal texts; and their parts.
+
+use std::borrow::Cow;
 
 use packageurl::PackageUrl;
+use percent_encoding::percent_decode_str;
 
-/// The canonical spelling of a package URL (ECMA-427), if `text` is one: what the packages of SBOMs are compared in.
+/// The canonical spelling of a package URL (ECMA-427), if `text` is one or is meant to be one: what the packages of SBOMs
+/// are kept in.
+///
+/// What generators get slightly wrong is put right: a scheme in capitals, an unescaped scope, a namespace where the type
+/// has none, a missing one, qualifiers that cannot be read.
 pub fn canonical_purl(text: &str) -> Option<String> {
     parse_purl(text).map(|purl| purl.to_string())
 }
 
-/// The package URL that `text` is.
-pub(in crate::evidence) fn parse_purl(text: &str) -> Option<PackageUrl<'static>> {
-    text.trim().parse().ok()
+/// The parts of a package URL in canonical form, in which `@`, `?` and `#` are separators wherever they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Purl<'a> {
+    name: &'a str,
+    version: Option<&'a str>,
+    qualifiers: &'a str,
+}
+
+/// Names of types, or of the namespaces of a type, that mean the same as others: syft's first for Alpine Linux.
+const SAME_TYPES: [(&str, &str); 1] = [("pkg:alpine/", "pkg:apk/alpine/")];
+
+impl<'a> Purl<'a> {
+    /// The parts of `canonical`, which [`canonical_purl`] wrote.
+    pub fn of(canonical: &'a str) -> Self {
+        let (rest, _) = cut(canonical, '#');
+        let (rest, qualifiers) = cut(rest, '?');
+        let (name, version) = cut(rest, '@');
+        Self { name, version: Some(version).filter(|version| !version.is_empty()), qualifiers }
+    }
+
+    /// Up to the name, as written: `pkg:npm/axios`.
+    pub fn name(&self) -> &'a str {
+        self.name
+    }
+
+    /// The type: `npm`.
+    pub fn kind(&self) -> &'a str {
+        let rest = self.name.strip_prefix("pkg:").unwrap_or(self.name);
+        cut(rest, '/').0
+    }
+
+    /// The version, decoded.
+    pub fn version(&self) -> Option<Cow<'a, str>> {
+        self.version.map(decoded)
+    }
+
+    /// The qualifiers as written, `key=value`.
+    pub fn qualifiers(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.qualifiers.split('&').filter(|qualifier| !qualifier.is_empty())
+    }
+
+    /// The value of a qualifier, decoded.
+    pub fn qualifier(&self, key: &str) -> Option<Cow<'a, str>> {
+        let mut pairs = self.qualifiers().filter_map(|pair| pair.split_once('='));
+        pairs.find(|(other, _)| *other == key).map(|(_, value)| decoded(value))
+    }
+
+    /// What two URLs have in common if they are of one package: the type and the name, without regard to case, and for
+    /// `PyPI` without regard to how `-`, `_` and `.` are written (PEP 503).
+    pub fn key(&self) -> String {
+        let mut key = self.name.to_lowercase();
+        for (alias, kind) in SAME_TYPES {
+            if let Some(rest) = key.strip_prefix(alias) {
+                key = format!("{kind}{rest}");
+            }
+        }
+        if key.starts_with("pkg:pypi/") { one_separator(&key) } else { key }
+    }
+}
+
+fn one_separator(name: &str) -> String {
+    let mut last = ' ';
+    let mut kept = String::with_capacity(name.len());
+    for c in name.chars().map(|c| if matches!(c, '_' | '.') { '-' } else { c }) {
+        if !(c == '-' && last == '-') {
+            kept.push(c);
+        }
+        last = c;
+    }
+    kept
+}
+
+/// The package URL that `text` is, or is meant to be.
+fn parse_purl(text: &str) -> Option<PackageUrl<'static>> {
+    let text = text.trim();
+    let mut purl: PackageUrl<'_> = text.parse().ok().or_else(|| repaired(text))?;
+    if purl.namespace() == Some("") {
+        purl.without_namespace();
+    }
+    Some(purl)
+}
+
+/// Reads a URL that breaks a rule, such as one of its type: that must not keep a package from being found.
+fn repaired(text: &str) -> Option<PackageUrl<'static>> {
+    let (scheme, rest) = text.split_once(':')?;
+    let rest = scheme.eq_ignore_ascii_case("pkg").then(|| rest.trim_start_matches('/'))?;
+    let (rest, _) = cut(rest, '#');
+    let (rest, qualifiers) = cut(rest, '?');
+    let (path, version) = match rest.rsplit_once('@') {
+        Some((path, version)) if !version.contains('/') && !path.ends_with('/') => (path, version),
+        Some(_) | None => (rest, ""),
+    };
+    let (kind, path) = path.split_once('/')?;
+    let mut steps = path.split('/').filter(|step| !step.is_empty()).map(decoded);
+    let name = steps.next_back()?;
+    let namespace = steps.collect::<Vec<_>>().join("/");
+    let mut purl = PackageUrl::new(kind.to_owned(), name.into_owned()).ok()?;
+    if !namespace.is_empty() {
+        // Where the type has no namespaces, the name alone says what it is.
+        drop(purl.with_namespace(namespace));
+    }
+    if !version.is_empty() {
+        purl.with_version(decoded(version).into_owned()).ok()?;
+    }
+    let pairs = qualifiers.split('&').filter_map(|pair| pair.split_once('='));
+    for (key, value) in pairs.filter(|(_, value)| !value.is_empty()) {
+        drop(purl.add_qualifier(key.to_owned(), decoded(value).into_owned()));
+    }
+    Some(purl)
+}
+
+/// What stands before the first `separator`, and what after it.
+fn cut(text: &str, separator: char) -> (&str, &str) {
+    text.split_once(separator).unwrap_or((text, ""))
+}
+
+/// As written where it is no percent-encoded UTF-8.
+fn decoded(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text).decode_utf8().unwrap_or(Cow::Borrowed(text))
 }
 
 #[cfg(test)]
@@ -23,9 +146,11 @@ mod tests {
         for (text, canonical) in [
             ("pkg:npm/axios@1.14.1", "pkg:npm/axios@1.14.1"),
             ("pkg://npm/axios@1.14.1", "pkg:npm/axios@1.14.1"),
-            ("pkg:NPM/axios@1.14.1", "pkg:npm/axios@1.14.1"),
+            ("PKG:NPM/axios@1.14.1", "pkg:npm/axios@1.14.1"),
             ("pkg:npm/@babel/core@7.0.0", "pkg:npm/%40babel/core@7.0.0"),
             ("pkg:npm/%40babel/core@7.0.0", "pkg:npm/%40babel/core@7.0.0"),
+            ("pkg:npm/@babel/core", "pkg:npm/%40babel/core"),
+            ("pkg:npm/axios@", "pkg:npm/axios@"),
             ("pkg:pypi/Foo_Bar@1.0", "pkg:pypi/foo-bar@1.0"),
             (
                 "pkg:deb/debian/apt@2.2.4?distro=debian-11&arch=amd64",
@@ -38,24 +163,77 @@ mod tests {
     }
 
     #[test]
+    fn a_url_that_breaks_a_rule_of_its_type_is_read_nevertheless() {
+        for (text, canonical) in [
+            ("pkg:composer/monolog@1.0", "pkg:composer/monolog@1.0"),
+            ("pkg:cargo/crates.io/serde@1.0", "pkg:cargo/serde@1.0"),
+            ("pkg:swift/Alamofire@5.0.0", "pkg:swift/Alamofire@5.0.0"),
+            ("pkg:npm/axios@1.14.1?bad key=1&a=b", "pkg:npm/axios@1.14.1?a=b"),
+            ("pkg:npm/axios@1.14.1#../x", "pkg:npm/axios@1.14.1#x"),
+            ("pkg:npm/%ff@1.0", "pkg:npm/%25ff@1.0"),
+            ("pkg:npm/axios/@1.0", "pkg:npm/axios/%401.0"),
+        ] {
+            assert_eq!(canonical_purl(text).as_deref(), Some(canonical), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_package_url_has_no_spelling() {
         for text in ["", "axios", "pkg:", "pkg:npm", "pkg:npm/", "npm/axios@1", "https://example.com/axios"] {
             assert_eq!(canonical_purl(text), None, "{text}");
         }
     }
 
+    #[test]
+    fn one_package_has_one_key_however_its_name_is_written() {
+        for (text, key) in [
+            ("pkg:npm/Chalk@5.6.1", "pkg:npm/chalk"),
+            ("pkg:npm/@Babel/core?a=b", "pkg:npm/%40babel/core"),
+            ("pkg:golang/github.com/Sirupsen/Logrus@v1#hooks", "pkg:golang/github.com/sirupsen/logrus"),
+            ("pkg:nuget/Newtonsoft.Json@13", "pkg:nuget/newtonsoft.json"),
+            ("pkg:pypi/zope.Interface@5", "pkg:pypi/zope-interface"),
+            ("pkg:pypi/a-_.b", "pkg:pypi/a-b"),
+            ("pkg:alpine/musl@1.2.3-r4", "pkg:apk/alpine/musl"),
+            ("pkg:maven/org.acme/Core@1", "pkg:maven/org.acme/core"),
+        ] {
+            assert_eq!(Purl::of(&canonical_purl(text).unwrap()).key(), key, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_parts_of_a_url_are_decoded() {
+        let purl = canonical_purl("pkg:deb/debian/libc6@2.36-9+deb12u4?distro=debian-12&upstream=glibc#x").unwrap();
+        let purl = Purl::of(&purl);
+        assert_eq!((purl.kind(), purl.version().as_deref()), ("deb", Some("2.36-9+deb12u4")));
+        assert_eq!(purl.qualifier("upstream").as_deref(), Some("glibc"));
+        assert_eq!(purl.qualifier("arch"), None);
+        assert_eq!(Purl::of("pkg:npm/axios@").version(), None);
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".*", tail in "[a-z%@/?#&=. ]*") {
-            drop(canonical_purl(&text));
-            drop(canonical_purl(&format!("pkg:{tail}")));
+            for text in [text, format!("pkg:{tail}")] {
+                if let Some(purl) = canonical_purl(&text) {
+                    drop((Purl::of(&purl).key(), Purl::of(&purl).version(), Purl::of(&purl).qualifier("a")));
+                }
+            }
         }
 
         #[test]
-        fn the_canonical_spelling_is_its_own(tail in "[a-z]{1,5}/[a-zA-Z%@._-]{1,9}(@[0-9.+]{1,5})?") {
+        fn the_canonical_spelling_is_its_own(tail in "[a-z]{1,5}/[a-zA-Z%@._/-]{1,9}(@[0-9.+]{1,5})?(\\?[a-z=&]{0,5})?") {
             if let Some(once) = canonical_purl(&format!("pkg:{tail}")) {
                 prop_assert_eq!(canonical_purl(&once), Some(once));
             }
+        }
+
+        #[test]
+        fn case_and_escapes_change_no_key(kind in "(npm|golang|maven|gem)", name in "[a-zA-Z@._-]{1,9}") {
+            let key = |text: &str| canonical_purl(text).map(|purl| Purl::of(&purl).key());
+            let escaped = name.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
+            let plain = key(&format!("pkg:{kind}/{}", name.replace('@', "%40")));
+            prop_assert_eq!(&key(&format!("pkg:{kind}/{escaped}")), &plain);
+            prop_assert_eq!(&key(&format!("pkg:{}/{}", kind.to_uppercase(), escaped.to_uppercase())), &plain);
         }
     }
 }

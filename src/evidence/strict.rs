@@ -120,7 +120,7 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
 }
 
 /// A key, borrowed where it is written without escapes.
-struct Key;
+pub(in crate::evidence) struct Key;
 
 impl<'de> DeserializeSeed<'de> for Key {
     type Value = Cow<'de, str>;

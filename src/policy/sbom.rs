@@ -113,7 +113,7 @@ impl DeniedPackage {
         // Some tools write the version beside the URL only.
         let same_version = |(written, plain): &(String, String)| match found.version {
             Some(version) => version == written,
-            None => package.version.as_ref() == Some(plain),
+            None => package.version.as_deref() == Some(plain.as_str()),
         };
         let qualifiers: Vec<_> = found.qualifiers.collect();
         found.name == self.name

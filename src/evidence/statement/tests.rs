@@ -319,3 +319,15 @@ proptest! {
         prop_assert!(Statement::parse(&bytes).is_err());
     }
 }
+
+#[test]
+fn spdx_3_is_read_under_the_predicate_types_of_spdx() {
+    let document = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
+        "@graph": [{"type": "software_Package", "software_packageUrl": "pkg:npm/axios@1.14.1"}]});
+    for predicate_type in [SPDX, "https://spdx.dev/Document/v3.0.1", "https://spdx.dev/Document/v3.0"] {
+        for predicate in [document.clone(), json!(document.to_string()), json!({"Data": document})] {
+            let Ok(Predicate::Sbom(sbom)) = read(predicate_type, &predicate) else { panic!("{predicate_type}") };
+            assert_eq!((sbom.version.as_str(), sbom.packages.len()), ("3.0.1", 1));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! SPDX 2.x (2.2 and 2.3 differ in nothing that is read).
+
+use serde::{Deserialize, Deserializer};
+
+use crate::evidence::Malformed;
+use crate::evidence::list::each;
+use crate::evidence::packages::{Listed, Packages, is_license};
+use crate::evidence::spdx::neither;
+use crate::evidence::text::Text;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Package {
+    name: Text,
+    version_info: Text,
+    license_concluded: Text,
+    license_declared: Text,
+    #[serde(deserialize_with = "purls")]
+    external_refs: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ExternalRef {
+    reference_type: Option<String>,
+    reference_locator: Option<String>,
+}
+
+/// The version, such as `2.3`.
+///
+/// # Errors
+/// [`Malformed`] if it is none of SPDX 2.
+pub(super) fn version(text: &str) -> Result<String, Malformed> {
+    let version = text.strip_prefix("SPDX-").filter(|version| version.starts_with("2."));
+    version.map(str::to_owned).ok_or_else(neither)
+}
+
+pub(super) fn packages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Packages, D::Error> {
+    let mut packages = Packages::default();
+    each(deserializer, |package: Package| packages.add(package.into()))?;
+    Ok(packages)
+}
+
+/// The package URLs among the external references; scanners add dozens of others to each package. What a generator calls
+/// the type and the category of one differs, the scheme of the URL does not.
+fn purls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let mut purls = Vec::new();
+    each(deserializer, |reference: ExternalRef| {
+        let is_purl = |kind: &str| kind.eq_ignore_ascii_case("purl") || kind.ends_with("/references/purl");
+        let named = reference.reference_type.as_deref().is_some_and(is_purl);
+        purls.extend(reference.reference_locator.filter(|locator| named || locator.starts_with("pkg:")));
+    })?;
+    Ok(purls)
+}
+
+impl From<Package> for Listed {
+    fn from(package: Package) -> Self {
+        let licenses = [package.license_concluded.0, package.license_declared.0].into_iter().flatten();
+        Self {
+            name: package.name.0.unwrap_or_default(),
+            version: package.version_info.0,
+            purls: package.external_refs,
+            licenses: licenses.filter(|text| is_license(text)).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::spdx::read as read_document;
+
+    fn package(rest: &str) -> crate::evidence::Package {
+        let json = format!(r#"{{"spdxVersion":"SPDX-2.3","packages":[{{"name":"axios"{rest}}}]}}"#);
+        read_document(&json).unwrap().packages[0].clone()
+    }
+
+    fn licenses(package: &crate::evidence::Package) -> Vec<&str> {
+        package.licenses.iter().map(|text| &**text).collect()
+    }
+
+    fn reference(kind: &str, locator: &str) -> String {
+        format!(r#"{{"referenceCategory":"PACKAGE-MANAGER","referenceType":"{kind}","referenceLocator":"{locator}"}}"#)
+    }
+
+    #[test]
+    fn a_package_has_its_url_name_version_and_licences() {
+        let purl = reference("purl", "pkg:NPM/axios@1.14.1");
+        let rest = format!(
+            r#","versionInfo":"1.14.1","licenseConcluded":"MIT","licenseDeclared":"Apache-2.0","externalRefs":[{purl}]"#
+        );
+        let read = package(&rest);
+        assert_eq!(read.purl.as_deref(), Some("pkg:npm/axios@1.14.1"));
+        // The URL says it all.
+        assert_eq!((&*read.name, read.version.as_deref()), ("", None));
+        assert_eq!(licenses(&read), ["Apache-2.0", "MIT"]);
+    }
+
+    #[test]
+    fn a_licence_that_says_nothing_is_none() {
+        assert!(package(r#","licenseConcluded":"NOASSERTION","licenseDeclared":"NONE""#).licenses.is_empty());
+        assert_eq!(licenses(&package(r#","licenseConcluded":"MIT","licenseDeclared":"MIT""#)), ["MIT"]);
+    }
+
+    #[test]
+    fn every_url_of_a_package_is_listed() {
+        let refs = [reference("purl", "pkg:npm/b@1"), reference("cpe23Type", "cpe"), reference("purl", "pkg:npm/a@1")];
+        let json = format!(r#"{{"spdxVersion":"SPDX-2.2","packages":[{{"externalRefs":[{}]}}]}}"#, refs.join(","));
+        let purls: Vec<_> = read_document(&json)
+            .unwrap()
+            .packages
+            .iter()
+            .map(|package| package.purl.as_deref().unwrap().to_owned())
+            .collect();
+        assert_eq!(purls, ["pkg:npm/a@1", "pkg:npm/b@1"]);
+    }
+
+    #[test]
+    fn further_urls_of_a_package_copy_nothing() {
+        let refs = [reference("purl", "pkg:npm/a@1"), reference("purl", "pkg:npm/b@2")].join(",");
+        let json = format!(
+            r#"{{"spdxVersion":"SPDX-2.3","packages":[{{"name":"long","licenseConcluded":"MIT",
+                "externalRefs":[{refs}]}}]}}"#
+        );
+        let read = read_document(&json).unwrap();
+        let found: Vec<_> =
+            read.packages.iter().map(|package| (package.purl.as_deref().unwrap(), package.licenses.len())).collect();
+        assert_eq!(found, [("pkg:npm/a@1", 1), ("pkg:npm/b@2", 0)]);
+    }
+
+    #[test]
+    fn what_is_no_package_url_is_kept_as_it_is_beside_the_name() {
+        let read = package(&format!(r#","versionInfo":"1.14.1","externalRefs":[{}]"#, reference("purl", "axios")));
+        assert_eq!((read.purl, read.unread.as_deref()), (None, Some("axios")));
+        assert_eq!((&*read.name, read.version.as_deref()), ("axios", Some("1.14.1")));
+    }
+
+    #[test]
+    fn a_version_beside_a_url_without_one_is_kept() {
+        let read =
+            package(&format!(r#","versionInfo":"1.14.1","externalRefs":[{}]"#, reference("purl", "pkg:npm/axios")));
+        assert_eq!((read.purl.as_deref(), read.version.as_deref()), (Some("pkg:npm/axios"), Some("1.14.1")));
+    }
+
+    #[test]
+    fn a_package_url_is_found_whatever_its_reference_is_called() {
+        for kind in ["purl", "PURL", "http://spdx.org/rdf/references/purl", "package-url"] {
+            let read = package(&format!(r#","externalRefs":[{}]"#, reference(kind, "pkg:npm/axios@1.14.1")));
+            assert_eq!(read.purl.as_deref(), Some("pkg:npm/axios@1.14.1"), "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_version_may_be_written_as_a_number() {
+        assert_eq!(package(r#","versionInfo":2"#).version.as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn what_generators_leave_out_is_absent() {
+        let read = package(r#","versionInfo":null,"externalRefs":null,"licenseConcluded":null"#);
+        assert_eq!((read.version.as_deref(), read.licenses.len()), (None, 0));
+        assert!(read_document(r#"{"spdxVersion":"SPDX-2.3"}"#).unwrap().packages.is_empty());
+        assert!(read_document(r#"{"spdxVersion":"SPDX-2.3","packages":null}"#).unwrap().packages.is_empty());
+    }
+}
