@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod content;
+pub mod current;
 pub mod evidence;
 pub mod facts;
 pub mod front;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
@@ -12,16 +13,19 @@ use crate::app::StartError;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::content::Library;
+use crate::current;
 use crate::facts::Facts;
 use crate::front;
 use crate::gate::{Gate, Parts};
 use crate::listen::{ListenError, TlsSettings};
+use crate::policy::Policy;
 use crate::trust::{Current, Trust};
 use crate::upstream::{Settings, Surroundings, Upstreams};
 
 /// The gate, and what it is made of.
 pub struct Core {
     gate: Arc<Gate>,
+    rules: watch::Sender<Arc<Policy>>,
     upstreams: front::Upstreams,
     metrics: Registry,
     tasks: TaskTracker,
@@ -56,21 +60,27 @@ impl Core {
         let content = Library::open(&config.content, tasks.clone(), &metrics).await.map_err(StartError::Content)?;
         let facts = Arc::new(facts);
         tasks.spawn(forget_old_epochs(Arc::clone(&facts), trust.epoch().to_string()));
+        let (rules, policy) = current::Current::swappable(config.policy);
         let parts = Parts {
             upstreams: Arc::new(upstreams),
             facts,
             content: Arc::new(content),
-            policy: Arc::new(config.policy),
+            policy,
             trust: Current::fixed(trust),
             clock,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
-        Ok(Self { gate: Arc::new(Gate::new(parts, &metrics)?), upstreams: names, metrics, tasks })
+        Ok(Self { gate: Arc::new(Gate::new(parts, &metrics)?), rules, upstreams: names, metrics, tasks })
     }
 
     /// The gate.
     pub fn gate(&self) -> Arc<Gate> {
         Arc::clone(&self.gate)
+    }
+
+    /// Where to send other rules to: they count from the next request on.
+    pub fn rules(&self) -> watch::Sender<Arc<Policy>> {
+        self.rules.clone()
     }
 
     /// The upstreams that clients may name.

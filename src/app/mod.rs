@@ -2,6 +2,7 @@
 
 mod core;
 mod error;
+mod reload;
 
 use std::fmt;
 use std::future::Future;
@@ -18,6 +19,7 @@ pub use core::{Core, check};
 pub use error::StartError;
 
 use crate::admin::{Admin, Latch, Readiness};
+use crate::app::reload::Reload;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::front::Front;
@@ -29,6 +31,7 @@ pub struct App {
     front: Door<Front>,
     admin: Door<Admin>,
     serving: Latch,
+    reload: Reload,
 }
 
 /// A listener, and who answers there.
@@ -73,14 +76,16 @@ impl App {
         config.weakenings().iter().for_each(|weakening| warn!(origin = config.origin, "weakened: {weakening}"));
         let front = Listener::bind(config.server.listen, config.server.tls.as_ref(), Limits::STANDARD).await?;
         let admin = Listener::bind(config.admin.listen, None, Limits::STANDARD).await?;
+        let (file, fixed) = (config.file.clone(), config.fixed());
         let core = Core::open(config, clock).await?;
+        let reload = Reload::new(file, fixed, core.rules(), core.metrics())?;
         let mut readiness = Readiness::new();
         let serving = readiness.latch("front");
         let answer = Front::new(core.gate(), core.upstreams().clone(), core.metrics())?;
         let front = Door { listener: front, answer: Arc::new(answer) };
         let answer = Admin::new(core.metrics().clone(), Arc::new(readiness));
         let admin = Door { listener: admin, answer: Arc::new(answer) };
-        Ok(Self { core, front, admin, serving })
+        Ok(Self { core, front, admin, serving, reload })
     }
 
     /// Where clients are served.
@@ -104,7 +109,7 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (front_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
         info!(front = self.url(), admin = %self.admin_address(), "serving");
-        let Self { core, front, admin, serving } = self;
+        let Self { core, front, admin, serving, reload } = self;
         let serve_front = async {
             let drained = front.listener.serve(front.answer, front_stop.clone()).await;
             info!(cut = drained.cut, "drained");
@@ -119,7 +124,8 @@ impl App {
             front_stop.cancel();
         };
         let serve_admin = admin.listener.serve(admin.answer, admin_stop.clone());
-        tokio::join!(Box::pin(serve_front), Box::pin(serve_admin), wait);
+        let reload = reload.run(front_stop.clone());
+        tokio::join!(Box::pin(serve_front), Box::pin(serve_admin), Box::pin(reload), wait);
         core.close().await;
     }
 }

@@ -7,13 +7,15 @@ mod error;
 mod file;
 mod locate;
 mod place;
+mod reread;
 mod schema;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use error::ConfigError;
 pub use place::Environment;
+pub use reread::{ConfigFile, Fixed};
 pub use schema::schema;
 
 use crate::admin;
@@ -29,6 +31,8 @@ use crate::upstream;
 pub struct Config {
     /// Where it came from, for people: a path, or the words for the one that is built in.
     pub origin: String,
+    /// The file that it was read from, if it was.
+    pub file: Option<ConfigFile>,
     /// `[server]`
     pub server: front::Settings,
     /// `[admin]`
@@ -64,11 +68,16 @@ impl Config {
             return Self::parse(BUILT_IN, "the built-in configuration", Path::new(""), environment);
         };
         let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
+        Self::of_file(path, text, environment)
+    }
+
+    fn of_file(path: PathBuf, text: String, environment: &Environment) -> Result<Self, ConfigError> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let source = locate::Source { text: &text, origin: &path.display().to_string() };
         let file = file::File::parse(&source, &folder)?;
         check::files(&file, &source)?;
-        Self::compile(file, &source, environment)
+        let config = Self::compile(file, &source, environment)?;
+        Ok(Self { file: Some(ConfigFile { path, text: Ok(text), environment: environment.clone() }), ..config })
     }
 
     /// Reads `text`. Relative paths in it are relative to `folder`; the files that it names are not looked for.
@@ -89,6 +98,7 @@ impl Config {
         let policy = check::policy(&mut file, source)?;
         Ok(Self {
             origin: source.origin.to_owned(),
+            file: None,
             warnings: check::warnings(&file),
             weakenings: check::weakenings(&file, &policy),
             server: file.server,

@@ -27,6 +27,7 @@ pub use serve::ManifestBody;
 
 use crate::clock::Clock;
 use crate::content::Library;
+use crate::current::Current;
 use crate::evidence::subject_of_tag;
 use crate::facts::{Facts, Grant, GrantKind, ProofKey};
 use crate::gate::admitted::Size;
@@ -38,7 +39,7 @@ use crate::gate::reach::Looks;
 use crate::limits::{EVIDENCE_MEMORY_BYTES, REFUSAL_TTL, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository, Tag};
 use crate::policy::{Decision, Mode, Policy, Request, Verdict};
-use crate::trust::{Current, Trust};
+use crate::trust::{self, Trust};
 use crate::upstream::Upstreams;
 use crate::verify::Proof;
 
@@ -51,10 +52,10 @@ pub struct Parts {
     pub facts: Arc<Facts>,
     /// The bytes kept here.
     pub content: Arc<Library>,
-    /// The rules.
-    pub policy: Arc<Policy>,
+    /// The rules, as they are at each moment.
+    pub policy: Current<Policy>,
     /// The roots of trust, as they are at each moment.
-    pub trust: Current,
+    pub trust: trust::Current,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How many digests may be checked at once: one a core.
@@ -67,21 +68,23 @@ pub struct Gate {
     upstreams: Arc<Upstreams>,
     facts: Arc<Facts>,
     content: Arc<Library>,
-    policy: Arc<Policy>,
+    policy: Current<Policy>,
     clock: Arc<dyn Clock>,
-    trust: Current,
+    trust: trust::Current,
     manifests: Manifests,
     prover: Arc<Prover>,
     metrics: Metrics,
     looks: Looks,
 }
 
-/// What a request asks for, once its tag is resolved, and whom to believe on it: one snapshot for the whole decision.
+/// What a request asks for, once its tag is resolved, by which rules it is judged, and whom to believe on it: one
+/// snapshot of each for the whole decision.
 #[derive(Debug, Clone)]
 struct Target<'a> {
     image: &'a Image,
     tag: Option<&'a Tag>,
     digest: Digest,
+    policy: Arc<Policy>,
     trust: Arc<Trust>,
 }
 
@@ -164,21 +167,25 @@ impl Gate {
 
     /// The whole decision about a manifest.
     async fn decide_manifest(&self, image: &Image) -> Result<Decided, Refusal> {
-        if let Some(verdict) = image.tag().and_then(|tag| self.policy.refuses(&image.repository, tag)) {
+        let refused = image.tag().and_then(|tag| self.policy.snapshot().refuses(&image.repository, tag));
+        if let Some(verdict) = refused {
             return Err(Refusal::denied(image, None, verdict));
         }
-        let digest = self.resolve(image).await?;
-        let target = Target { image, tag: image.tag(), digest, trust: self.trust.snapshot() };
+        let target = self.target(image, self.resolve(image).await?);
         let decided = self.decide_digest(&target).await;
-        match image.tag().filter(|tag| self.policy.keeps_last_admitted(&image.repository, tag)) {
+        match image.tag().filter(|tag| target.policy.keeps_last_admitted(&image.repository, tag)) {
             Some(tag) => self.or_last_admitted(&target, tag, decided).await,
             None => decided,
         }
     }
 
+    fn target<'a>(&self, image: &'a Image, digest: Digest) -> Target<'a> {
+        Target { image, tag: image.tag(), digest, policy: self.policy.snapshot(), trust: self.trust.snapshot() }
+    }
+
     async fn decide_digest(&self, target: &Target<'_>) -> Result<Decided, Refusal> {
         let judged = self.judge_manifest(target).await?;
-        let decided = self.admitted(target, judged, Size::Manifest)?;
+        let decided = Self::admitted(target, judged, Size::Manifest)?;
         if decided.verdict.mode != Some(Mode::Enforce) {
             self.check_presence(&decided.admitted).await?;
         }
@@ -201,14 +208,14 @@ impl Gate {
     }
 
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<Decided, Refusal> {
-        let target = Target { image, tag: None, digest, trust: self.trust.snapshot() };
+        let target = self.target(image, digest);
         let mut judged = self.judge_blob(&target).await?;
         if !judged.as_ref().is_some_and(|(judged, _)| judged.verdict.decision == Decision::Admit) {
             self.reach_further(&image.repository).await?;
             judged = self.judge_blob(&target).await?;
         }
         match judged {
-            Some((judged, size)) => self.admitted(&target, judged, Size::Declared(size)),
+            Some((judged, size)) => Self::admitted(&target, judged, Size::Declared(size)),
             None => Err(Refusal::denied(image, None, Verdict::not_reached())),
         }
     }
@@ -229,9 +236,9 @@ impl Gate {
         Ok(Decided { admitted: Admitted { digest, ..decided.admitted }, ..decided })
     }
 
-    fn admitted(&self, target: &Target<'_>, judged: Judged, size: Size) -> Result<Decided, Refusal> {
-        let Target { image, digest, .. } = *target;
-        if let Some(verdict) = self.policy.revoked(digest) {
+    fn admitted(target: &Target<'_>, judged: Judged, size: Size) -> Result<Decided, Refusal> {
+        let &Target { image, digest, ref policy, .. } = target;
+        if let Some(verdict) = policy.revoked(digest) {
             return Err(Refusal::denied(image, Some(digest), verdict));
         }
         let Judged { verdict, root } = judged;
@@ -302,10 +309,10 @@ impl Gate {
         let mut best: Option<Verdict> = None;
         for tag in tags {
             let request = Request { repository, tag: tag.as_ref(), digest: root };
-            if proof.is_none() && self.policy.needs_proof(&request) {
+            if proof.is_none() && target.policy.needs_proof(&request) {
                 *proof = Some(self.proof(repository, root, &target.trust).await?);
             }
-            let verdict = self.policy.judge(&request, proof.as_deref(), self.clock.now());
+            let verdict = target.policy.judge(&request, proof.as_deref(), self.clock.now());
             match verdict.decision {
                 Decision::Admit => return Ok(verdict),
                 Decision::Undecided => best = best.filter(is_undecided).or(Some(verdict)),

@@ -69,7 +69,7 @@ impl Gate {
     /// [`Refusal::Denied`] if none could.
     pub async fn tags(&self, repository: &Repository, last: Option<&Tag>, limit: u32) -> Result<TagPage, Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
-        if let Some(verdict) = self.policy.hides(repository) {
+        if let Some(verdict) = self.policy.snapshot().hides(repository) {
             let refusal = Refusal::denied(repository, None, verdict);
             self.metrics.decision(repository).refused(&refusal);
             return Err(refusal);

@@ -4,7 +4,6 @@
 //! Domains are never merged: what one proves, no other vouches for. This module reads files once, when a snapshot is
 //! loaded, and knows no clock and no evidence.
 
-mod current;
 mod domain;
 mod key;
 mod public_key;
@@ -12,9 +11,11 @@ mod root;
 mod settings;
 mod snapshot;
 
-pub use current::Current;
 pub use domain::Domain;
 pub use key::Key;
 pub(crate) use public_key::{KeyKind, PublicKey, Scheme};
 pub use settings::{DomainSettings, KeySettings, Requirement, WithoutLog};
 pub use snapshot::{Epoch, Trust, TrustError};
+
+/// The snapshot of the moment.
+pub type Current = crate::current::Current<Trust>;

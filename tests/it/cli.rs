@@ -309,6 +309,21 @@ fn serve_prints_its_addresses_and_ends_with_0_when_told_to() {
 }
 
 #[test]
+fn serve_reads_its_configuration_again_on_a_hangup() {
+    let setup = Setup::new("");
+    let mut server = Server::start(&setup);
+    server.address("serving on http://");
+    let admin = server.address("admin on http://");
+    server.signal(Signal::HUP);
+    let applied = "bonafide_config_reloads_total{outcome=\"applied\"} 1";
+    // Nothing has changed, so it is only the signal that makes it read.
+    while !get(&admin, "/metrics").contains(applied) {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn serve_speaks_tls_where_it_is_configured() {
     let setup = Setup::new("");
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -365,9 +380,13 @@ impl Server {
         line.trim().strip_prefix(label).unwrap_or_else(|| panic!("{line:?}")).to_owned()
     }
 
-    fn stop(&mut self) -> Option<i32> {
+    fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.process.id()).unwrap();
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
+    }
+
+    fn stop(&mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
         self.process.wait().unwrap().code()
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 use bonafide::oci::Digest;
 use http::StatusCode;
 
-use crate::gate::metric;
 use crate::hostile::{DEVELOPER, REPOSITORY, RULE, TAG, World, manifest_path};
 use crate::support::authority::image::Image;
 use crate::support::registry::Fault;
@@ -139,5 +138,5 @@ async fn what_stands_in_is_counted_as_such_with_the_reason() {
     moved(&world);
     world.manifest(TAG).await;
     let line = "bonafide_decisions_total{decision=\"last-admitted\",reason=\"missing\",rule=\"signed\"}";
-    assert!((metric(&world.mirror, line).await - 1.0).abs() < f64::EPSILON);
+    assert!((world.mirror.metric(line).await - 1.0).abs() < f64::EPSILON);
 }

@@ -1,6 +1,7 @@
 //! The whole program in this process, as `bonafide serve` runs it: on free ports, with its own storage and a clock that
 //! is moved by hand.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -25,6 +26,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::support::authority::Authority;
 use crate::support::registry::Registry;
+
+/// Longest that anything here is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The program. Dropping it stops it.
 pub(crate) struct Mirror {
@@ -92,7 +96,8 @@ impl Mirror {
     }
 
     async fn run(folder: TempDir, clock: Arc<HandClock>, config: &str) -> Self {
-        let app = App::build(parse(folder.path(), config), Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
+        let config = Config::load(Some(&write(folder.path(), config)), &Environment::default()).unwrap();
+        let app = App::build(config, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         let (address, admin, stop) = (app.address(), app.admin_address(), CancellationToken::new());
         let running = TaskTracker::new().spawn(app.run(stop.clone().cancelled_owned()));
         Self { address, admin, stop, running: AbortOnDropHandle::new(running), folder, clock }
@@ -103,6 +108,27 @@ impl Mirror {
         self.stop.cancel();
         self.running.await.unwrap();
         Self::run(self.folder, self.clock, config).await
+    }
+
+    /// Changes the configuration under the running program, and waits until it has read it: what came of that is the
+    /// label `outcome` of its metric.
+    pub(crate) async fn reconfigure(&self, config: &str, outcome: &str) {
+        let line = format!("bonafide_config_reloads_total{{outcome=\"{outcome}\"}}");
+        let before = self.metric(&line).await;
+        write(self.folder.path(), config);
+        let waiting = async {
+            while self.metric(&line).await <= before {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    }
+
+    /// The value of the metric `line`, labels included; 0 if it was never counted.
+    pub(crate) async fn metric(&self, line: &str) -> f64 {
+        let page = self.admin("/metrics").await;
+        let page = std::str::from_utf8(&page.body).unwrap();
+        page.lines().find_map(|other| other.strip_prefix(line)?.trim().parse().ok()).unwrap_or_default()
     }
 
     /// Where clients connect, for what is no proper request.
@@ -121,7 +147,7 @@ impl Mirror {
         let mut folders = vec![self.folder.path().join("storage").join("content")];
         let mut names = Vec::new();
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
                 let entry = entry.unwrap();
                 if entry.file_type().unwrap().is_dir() {
                     folders.push(entry.path());
@@ -159,13 +185,16 @@ impl Mirror {
     }
 }
 
-fn parse(folder: &Path, config: &str) -> Config {
+/// Writes `config` where the program that runs in `folder` reads it.
+fn write(folder: &Path, config: &str) -> PathBuf {
     let storage = folder.join("storage");
     let config = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[storage]\npath = \"{}\"\n\n{config}",
         storage.display()
     );
-    Config::parse(&config, "test", folder, &Environment::default()).unwrap()
+    let path = folder.join("bonafide.toml");
+    fs::write(&path, config).unwrap();
+    path
 }
 
 async fn ask(address: SocketAddr, method: Method, path: &str, headers: &[(&str, &str)]) -> hyper::Result<Answer> {
