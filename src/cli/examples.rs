@@ -7,6 +7,7 @@ Examples:
   bonafide verify registry.k8s.io/pause:3.10          would it be served, and why (not)?
   bonafide verify --json ghcr.io/acme/app@sha256:..   the same for scripts
   bonafide inspect cgr.dev/chainguard/static          everything that is proven about an image
+  bonafide policy test cases                          do the rules still say what they should?
 
 Exit codes: 0 done or admitted, 1 failed, 2 misspelt command, 3 refused, 4 undecided, 64 bad configuration.";
 
@@ -31,6 +32,8 @@ pub(in crate::cli) const INSPECT: &str = "\
 Examples:
   bonafide inspect cgr.dev/chainguard/static
   bonafide inspect --json registry.k8s.io/pause:3.10 | jq .facts
+  bonafide inspect --record cases/pause registry.k8s.io/pause:3.10
+                                                      a case for bonafide policy test
 
 Exit codes: 0 done, 1 not at the upstream, or it could not be asked.";
 
@@ -41,3 +44,12 @@ Examples:
   bonafide config schema > schema.json                for editors: put \"#:schema schema.json\" atop the configuration
 
 Exit codes: 0 done, or it can be used; 64 it cannot.";
+
+pub(in crate::cli) const POLICY: &str = "\
+Examples:
+  bonafide inspect --record cases/pause registry.k8s.io/pause:3.10
+                                                      writes cases/pause/facts.json and cases/pause/cases.toml
+  bonafide policy test cases                          every cases.toml in that folder and below
+  bonafide policy test --config new.toml --json cases | jq '.cases[] | select(.passed | not)'
+
+Exit codes: 0 every case is as it expects, 1 one is not or cannot be tried, 64 bad configuration.";

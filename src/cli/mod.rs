@@ -4,12 +4,14 @@ mod examples;
 mod fact;
 mod inspect;
 mod lines;
+mod policy_test;
+mod record;
 mod scratch;
 mod verify;
 
 use std::error::Error;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -17,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::app::{self, App, Core, StartError};
+use crate::cases::{self, CaseError};
 use crate::cli::scratch::Scratch;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, Environment};
@@ -41,6 +44,8 @@ pub struct Cli {
 }
 
 const CONFIG_HELP: &str = "The configuration; else BONAFIDE_CONFIG names it; else the built-in one is used";
+const RECORD_HELP: &str =
+    "Also write what is known as a case for `policy test`: facts.json and cases.toml in DIR, or FILE.json alone";
 const LOG_HELP: &str = "What to log, such as debug or bonafide::gate=debug; else RUST_LOG says";
 
 #[derive(Debug, Subcommand)]
@@ -53,7 +58,15 @@ enum Command {
     Verify(Asked),
     /// Print all evidence about one image and what it proves, without a policy
     #[command(after_help = examples::INSPECT)]
-    Inspect(Asked),
+    Inspect {
+        #[command(flatten)]
+        asked: Asked,
+        #[arg(long, value_name = "DIR|FILE.json", help = RECORD_HELP)]
+        record: Option<PathBuf>,
+    },
+    /// Work with the rules of the configuration
+    #[command(subcommand, after_help = examples::POLICY)]
+    Policy(PolicyCommand),
     /// Work with the configuration
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -66,6 +79,20 @@ struct Asked {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Hold the rules against recorded facts: is every case decided as it expects? Asks no network and opens no storage
+    #[command(after_help = examples::POLICY)]
+    Test {
+        /// A folder with cases.toml in it or below it, or one such file
+        #[arg(value_name = "DIR")]
+        place: PathBuf,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,6 +116,10 @@ enum CommandError {
     Log(#[from] TelemetryError),
     #[error("{0}")]
     NotInspected(String),
+    #[error(transparent)]
+    Cases(#[from] CaseError),
+    #[error("cannot record in {}", place.display())]
+    NotRecorded { place: PathBuf, source: io::Error },
     #[error("cannot write the output, or keep anything")]
     Output(#[from] io::Error),
 }
@@ -105,7 +136,8 @@ impl Cli {
         match &self.command {
             Command::Serve => runtime.block_on(Box::pin(serve(self.config()?))),
             Command::Verify(asked) => runtime.block_on(Box::pin(verify(self, asked))),
-            Command::Inspect(asked) => runtime.block_on(Box::pin(inspect(self, asked))),
+            Command::Inspect { asked, record } => runtime.block_on(Box::pin(inspect(self, asked, record.as_deref()))),
+            Command::Policy(PolicyCommand::Test { place, json }) => test(&self.config()?, place, *json),
             Command::Config(ConfigCommand::Check) => check(&self.config()?),
             Command::Config(ConfigCommand::Schema) => print_schema(),
         }
@@ -120,7 +152,7 @@ impl Command {
     const fn verbosity(&self) -> Verbosity {
         match self {
             Self::Serve => Verbosity::Decisions,
-            Self::Verify(_) | Self::Inspect(_) | Self::Config(_) => Verbosity::Problems,
+            Self::Verify(_) | Self::Inspect { .. } | Self::Policy(_) | Self::Config(_) => Verbosity::Problems,
         }
     }
 }
@@ -149,6 +181,17 @@ fn print_schema() -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn test(config: &Config, place: &Path, json: bool) -> Result<ExitCode, CommandError> {
+    let outcomes = cases::run(place, &config.policy)?;
+    let mut out = io::stdout().lock();
+    if json {
+        write_json(&mut out, &policy_test::to_json(&outcomes))?;
+    } else {
+        policy_test::write(&mut out, &outcomes)?;
+    }
+    Ok(policy_test::exit_code(&outcomes))
+}
+
 async fn verify(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
     let opened = Opened::new(cli).await?;
     let explanation = opened.core.gate().explain(&asked.image).await;
@@ -161,7 +204,7 @@ async fn verify(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
     Ok(verify::exit_code(explanation.decision))
 }
 
-async fn inspect(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
+async fn inspect(cli: &Cli, asked: &Asked, record: Option<&Path>) -> Result<ExitCode, CommandError> {
     let opened = Opened::new(cli).await?;
     let inspection = match opened.core.gate().inspect(&asked.image).await {
         Ok(inspection) => inspection,
@@ -172,6 +215,10 @@ async fn inspect(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
         write_json(&mut out, &inspect::to_json(&inspection))?;
     } else {
         inspect::write(&mut out, &inspection)?;
+    }
+    if let Some(place) = record {
+        let recorded = record::write(place, &inspection, &cli.config()?);
+        note(&recorded.map_err(|source| CommandError::NotRecorded { place: place.to_owned(), source })?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -237,7 +284,12 @@ impl CommandError {
         ExitCode::from(match self {
             Self::Config(_) => BAD_CONFIGURATION,
             Self::Start(error) if error.is_about_configuration() => BAD_CONFIGURATION,
-            Self::NotInspected(_) | Self::Start(_) | Self::Log(_) | Self::Output(_) => FAILED,
+            Self::NotInspected(_)
+            | Self::Cases(_)
+            | Self::NotRecorded { .. }
+            | Self::Start(_)
+            | Self::Log(_)
+            | Self::Output(_) => FAILED,
         })
     }
 }

@@ -42,13 +42,18 @@ fn write_verdict(out: &mut Lines<'_>, verdict: &Verdict) -> io::Result<()> {
     let mode = verdict.mode.map(mode);
     out.optional("rule", verdict.rule.as_deref().map(|rule| format!("{rule} ({})", mode.unwrap_or("no mode"))))?;
     for requirement in &verdict.requirements {
+        out.blank()?;
         write_requirement(out, requirement)?;
     }
     Ok(())
 }
 
+/// Writes every requirement, with what met it or why nothing did.
+pub(in crate::cli) fn write_requirements(out: &mut Lines<'_>, verdict: &Verdict) -> io::Result<()> {
+    verdict.requirements.iter().try_for_each(|requirement| write_requirement(out, requirement))
+}
+
 fn write_requirement(out: &mut Lines<'_>, requirement: &Requirement) -> io::Result<()> {
-    out.blank()?;
     let met = if requirement.met { "met" } else { "NOT MET" };
     out.field(kind(requirement.kind), met)?;
     let mut out = out.inner();

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::admin;
-use crate::config::ConfigError;
 use crate::config::locate::Source;
+use crate::config::{self, ConfigError};
 use crate::content::ByteSize;
 use crate::front;
 use crate::policy::{BuilderSettings, ExceptionSettings, RevokedSettings, RuleSettings};
@@ -62,7 +62,7 @@ impl Default for Storage {
 impl File {
     /// Reads the text; paths in it are relative to `folder`, the one that the file is in.
     pub(super) fn parse(source: &Source<'_>, folder: &Path) -> Result<Self, ConfigError> {
-        let mut file: Self = toml::from_str(source.text).map_err(|error| source.unreadable(&error))?;
+        let mut file: Self = config::read(source.text, source.origin)?;
         file.resolve_paths(folder);
         Ok(file)
     }

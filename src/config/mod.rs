@@ -13,6 +13,8 @@ mod schema;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 pub use error::ConfigError;
 pub use place::Environment;
 pub use reread::{ConfigFile, Fixed};
@@ -56,6 +58,15 @@ pub struct Config {
 
 /// The file that is used where none is given.
 pub const BUILT_IN: &str = include_str!("../../config/default.toml");
+
+/// Reads any other TOML file that people write, with the same care for what they misspell.
+///
+/// # Errors
+/// [`ConfigError::Invalid`], with `origin` and the line.
+pub fn read<T: DeserializeOwned>(text: &str, origin: &str) -> Result<T, ConfigError> {
+    let source = locate::Source { text, origin };
+    toml::from_str(text).map_err(|error| source.unreadable(&error))
+}
 
 impl Config {
     /// Reads `file`, else the file that `BONAFIDE_CONFIG` names, else the built-in configuration.

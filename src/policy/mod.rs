@@ -8,6 +8,7 @@ mod judge;
 mod pattern;
 mod provenance;
 mod reason;
+mod recorded;
 mod revoked;
 mod rule;
 mod sbom;
@@ -20,6 +21,7 @@ use std::fmt;
 pub use error::{PolicyError, PolicyProblem};
 pub use judge::Request;
 pub use pattern::GlobError;
+pub use recorded::{OtherImage, RecordedFacts};
 pub use rule::Rule;
 pub use settings::{
     BuilderSettings, ExceptionSettings, OnUnprovenUpdate, ProvenanceSettings, RevokedSettings, RuleSettings,

@@ -19,15 +19,15 @@ use crate::support::content::Repositories;
 use crate::support::mirror::world;
 use crate::support::registry::{Fault, Registry};
 
-const IMAGE: &str = "docker.io/fystacklabs/apex:v1.2.3";
+pub(crate) const IMAGE: &str = "docker.io/fystacklabs/apex:v1.2.3";
 
 /// A folder with a configuration.
-struct Setup {
+pub(crate) struct Setup {
     folder: TempDir,
 }
 
 impl Setup {
-    fn new(config: &str) -> Self {
+    pub(crate) fn new(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let places =
             "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[storage]\npath = \"state\"\n";
@@ -35,7 +35,7 @@ impl Setup {
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
@@ -45,7 +45,7 @@ impl Setup {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 }
@@ -57,15 +57,15 @@ fn bonafide(home: &Path) -> Command {
     command
 }
 
-fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap_or_else(|| panic!("{output:?}"))
 }
 
-fn stdout(output: &Output) -> &str {
+pub(crate) fn stdout(output: &Output) -> &str {
     std::str::from_utf8(&output.stdout).unwrap()
 }
 
-fn stderr(output: &Output) -> &str {
+pub(crate) fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
@@ -80,16 +80,16 @@ async fn released(publish: impl Fn(&Authority, &mut Repositories) -> seed::Relea
     (registry, setup)
 }
 
-async fn signed() -> (Registry, Setup) {
+pub(crate) async fn signed() -> (Registry, Setup) {
     released(|authority, repositories| seed::era_a(authority, repositories, "fystacklabs/apex", "v1.2.3")).await
 }
 
-async fn unsigned() -> (Registry, Setup) {
+pub(crate) async fn unsigned() -> (Registry, Setup) {
     released(|_, repositories| seed::unsigned(repositories, "fystacklabs/apex", "v1.2.3")).await
 }
 
 /// Runs the binary without blocking the registry, which is in this process.
-async fn run(setup: Setup, arguments: &'static [&'static str]) -> (Output, Setup) {
+pub(crate) async fn run(setup: Setup, arguments: &'static [&'static str]) -> (Output, Setup) {
     spawn_blocking(move || (setup.run(arguments), setup)).await.unwrap()
 }
 
@@ -279,6 +279,8 @@ fn help_has_examples() {
         (&["serve"], "bonafide serve"),
         (&["verify"], "bonafide verify registry.k8s.io/"),
         (&["inspect"], "bonafide inspect cgr.dev/"),
+        (&["policy"], "bonafide policy test"),
+        (&["policy", "test"], "bonafide policy test"),
         (&["config"], "bonafide config check"),
         (&["config", "check"], "bonafide config check"),
     ] {

@@ -9,6 +9,7 @@
 
 mod architecture;
 mod authority;
+mod cases;
 mod cli;
 mod config;
 mod content;
