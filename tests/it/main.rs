@@ -23,6 +23,7 @@ mod gate;
 mod hostile;
 mod origin;
 mod pitfalls;
+mod policies;
 mod policy;
 mod policy_corpus;
 mod pull;

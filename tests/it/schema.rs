@@ -1,9 +1,12 @@
 //! The JSON schema of the configuration: what is committed is what is printed, and it says what the parser says.
 
+use std::fs;
+
 use bonafide::config;
 use serde_json::{Map, Value};
 
 use crate::config::{TABLES, examples};
+use crate::policies;
 
 #[test]
 fn the_committed_schema_is_the_one_that_is_printed() {
@@ -19,6 +22,9 @@ fn every_configuration_of_the_documentation_fits_the_schema() {
         }
     }
     assert_eq!(misfits(config::BUILT_IN), Vec::<String>::new());
+    for file in policies::examples() {
+        assert_eq!(misfits(&fs::read_to_string(&file).unwrap()), Vec::<String>::new(), "{}", file.display());
+    }
 }
 
 #[test]
