@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::app::StartError;
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::content::Library;
 use crate::current;
@@ -28,7 +29,9 @@ pub struct Core {
     rules: watch::Sender<Arc<Policy>>,
     upstreams: front::Upstreams,
     metrics: Registry,
+    content: Arc<Library>,
     tasks: TaskTracker,
+    stop: CancellationToken,
 }
 
 /// How long content that is on its way is waited for at the end: what is not there by then is fetched again.
@@ -44,6 +47,15 @@ pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
     Ok(Trust::load(&config.trust, &config.keys)?.warnings().to_vec())
 }
 
+/// Opens the store of content that `config` names, and nothing else.
+///
+/// # Errors
+/// [`StartError::Content`] if it cannot be used.
+pub async fn content(config: Config) -> Result<Library, StartError> {
+    let opened = Library::open(&config.content, Arc::new(SystemClock), TaskTracker::new(), &Registry::new()).await;
+    opened.map_err(StartError::Content)
+}
+
 impl Core {
     /// Opens the stores that `config` names, and loads what is trusted.
     ///
@@ -57,20 +69,28 @@ impl Core {
         let upstreams = Upstreams::within(&surroundings, &config.upstreams, &metrics)?;
         let names = names(&config.upstreams, &upstreams);
         let facts = Facts::open(&config.facts, Arc::clone(&clock), &metrics).await.map_err(StartError::Facts)?;
-        let content = Library::open(&config.content, tasks.clone(), &metrics).await.map_err(StartError::Content)?;
-        let facts = Arc::new(facts);
+        let content = Library::open(&config.content, Arc::clone(&clock), tasks.clone(), &metrics)
+            .await
+            .map_err(StartError::Content)?;
+        let (facts, content) = (Arc::new(facts), Arc::new(content));
         tasks.spawn(forget_old_epochs(Arc::clone(&facts), trust.epoch().to_string()));
         let (rules, policy) = current::Current::swappable(config.policy);
         let parts = Parts {
             upstreams: Arc::new(upstreams),
             facts,
-            content: Arc::new(content),
+            content: Arc::clone(&content),
             policy,
             trust: Current::fixed(trust),
             clock,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
-        Ok(Self { gate: Arc::new(Gate::new(parts, &metrics)?), rules, upstreams: names, metrics, tasks })
+        let gate = Arc::new(Gate::new(parts, &metrics)?);
+        Ok(Self { gate, rules, upstreams: names, metrics, content, tasks, stop: CancellationToken::new() })
+    }
+
+    /// Looks after the stores until it is closed: for a program that stays.
+    pub fn keep_house(&self) {
+        self.content.keep_house(&self.stop);
     }
 
     /// The gate.
@@ -95,6 +115,7 @@ impl Core {
 
     /// Waits a moment for content that is on its way.
     pub async fn close(self) {
+        self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(LAST_TASKS, self.tasks.wait()).await.is_err() {
             warn!(cut = self.tasks.len(), "content on its way was given up");

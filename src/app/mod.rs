@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use core::{Core, check};
+pub use core::{Core, check, content};
 pub use error::StartError;
 
 use crate::admin::{Admin, Latch, Readiness};
@@ -79,6 +79,7 @@ impl App {
         let (file, fixed) = (config.file.clone(), config.fixed());
         let core = Core::open(config, clock).await?;
         let reload = Reload::new(file, fixed, core.rules(), core.metrics())?;
+        core.keep_house();
         let mut readiness = Readiness::new();
         let serving = readiness.latch("front");
         let answer = Front::new(core.gate(), core.upstreams().clone(), core.metrics())?;

@@ -7,6 +7,7 @@ Examples:
   bonafide verify registry.k8s.io/pause:3.10          would it be served, and why (not)?
   bonafide verify --json ghcr.io/acme/app@sha256:..   the same for scripts
   bonafide inspect cgr.dev/chainguard/static          everything that is proven about an image
+  bonafide storage status                             how much is kept on disk
   bonafide policy test cases                          do the rules still say what they should?
 
 Exit codes: 0 done or admitted, 1 failed, 2 misspelt command, 3 refused, 4 undecided, 64 bad configuration.";
@@ -36,6 +37,15 @@ Examples:
                                                       a case for bonafide policy test
 
 Exit codes: 0 done, 1 not at the upstream, or it could not be asked.";
+
+pub(in crate::cli) const STORAGE: &str = "\
+Examples:
+  bonafide storage status                             how much is kept, and how much may be
+  bonafide storage prune --to 20GiB                   make room now, least recently used first
+  bonafide storage check                              hash everything again
+
+All of them may run beside bonafide serve.
+Exit codes: 0 done, 1 failed or damage found, 64 bad configuration.";
 
 pub(in crate::cli) const CONFIG: &str = "\
 Examples:

@@ -7,6 +7,7 @@ mod lines;
 mod policy_test;
 mod record;
 mod scratch;
+mod storage;
 mod verify;
 
 use std::error::Error;
@@ -21,8 +22,10 @@ use serde_json::Value;
 use crate::app::{self, App, Core, StartError};
 use crate::cases::{self, CaseError};
 use crate::cli::scratch::Scratch;
+use crate::cli::storage::StorageCommand;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, Environment};
+use crate::content::ContentError;
 use crate::oci::Image;
 use crate::telemetry::{self, TelemetryError, Verbosity};
 
@@ -67,6 +70,9 @@ enum Command {
     /// Work with the rules of the configuration
     #[command(subcommand, after_help = examples::POLICY)]
     Policy(PolicyCommand),
+    /// Look after what is kept on disk
+    #[command(subcommand, after_help = examples::STORAGE)]
+    Storage(StorageCommand),
     /// Work with the configuration
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -117,6 +123,8 @@ enum CommandError {
     #[error("{0}")]
     NotInspected(String),
     #[error(transparent)]
+    Content(#[from] ContentError),
+    #[error(transparent)]
     Cases(#[from] CaseError),
     #[error("cannot record in {}", place.display())]
     NotRecorded { place: PathBuf, source: io::Error },
@@ -138,6 +146,7 @@ impl Cli {
             Command::Verify(asked) => runtime.block_on(Box::pin(verify(self, asked))),
             Command::Inspect { asked, record } => runtime.block_on(Box::pin(inspect(self, asked, record.as_deref()))),
             Command::Policy(PolicyCommand::Test { place, json }) => test(&self.config()?, place, *json),
+            Command::Storage(command) => runtime.block_on(Box::pin(storage::run(command, self.config()?))),
             Command::Config(ConfigCommand::Check) => check(&self.config()?),
             Command::Config(ConfigCommand::Schema) => print_schema(),
         }
@@ -152,7 +161,9 @@ impl Command {
     const fn verbosity(&self) -> Verbosity {
         match self {
             Self::Serve => Verbosity::Decisions,
-            Self::Verify(_) | Self::Inspect { .. } | Self::Policy(_) | Self::Config(_) => Verbosity::Problems,
+            Self::Verify(_) | Self::Inspect { .. } | Self::Policy(_) | Self::Storage(_) | Self::Config(_) => {
+                Verbosity::Problems
+            }
         }
     }
 }
@@ -285,6 +296,7 @@ impl CommandError {
             Self::Config(_) => BAD_CONFIGURATION,
             Self::Start(error) if error.is_about_configuration() => BAD_CONFIGURATION,
             Self::NotInspected(_)
+            | Self::Content(_)
             | Self::Cases(_)
             | Self::NotRecorded { .. }
             | Self::Start(_)

@@ -48,14 +48,19 @@ pub(super) struct Storage {
     pub(super) path: Option<PathBuf>,
     /// How much content may be kept.
     pub(super) max_size: ByteSize,
+    /// How many bytes a second of what is kept are hashed again in search of damage; `0B` for none.
+    pub(super) scrub_rate: ByteSize,
 }
 
 /// How much content is kept unless told otherwise.
 const MAX_SIZE: ByteSize = ByteSize::new(50 << 30);
 
+/// How fast damage is looked for unless told otherwise: 50 GiB take two hours, and no disk is kept busy by that.
+const SCRUB_RATE: ByteSize = ByteSize::new(8 << 20);
+
 impl Default for Storage {
     fn default() -> Self {
-        Self { path: None, max_size: MAX_SIZE }
+        Self { path: None, max_size: MAX_SIZE, scrub_rate: SCRUB_RATE }
     }
 }
 

@@ -114,7 +114,11 @@ impl Config {
             weakenings: check::weakenings(&file, &policy),
             server: file.server,
             admin: file.admin,
-            content: content::Settings { path: path.clone(), max_size: file.storage.max_size },
+            content: content::Settings {
+                path: path.clone(),
+                max_size: file.storage.max_size,
+                scrub_rate: file.storage.scrub_rate,
+            },
             facts: facts::Settings { path },
             upstreams: file.upstream,
             trust: file.trust,

@@ -1,4 +1,5 @@
-//! Content as files: `sha256/<two digits>/<64 digits>` once it is proven, `partial/` until then.
+//! Content as files: `sha256/<two digits>/<64 digits>` once it is proven, `partial/` until then. Since their bytes never
+//! change, their times of modification are free to say when they were last used.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -7,18 +8,25 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use crate::content::store::{ContentStore, Draft, ReadAt, Stored};
+use crate::clock::Clock;
+use crate::content::store::{ContentStore, Draft, Item, ReadAt, Stored};
 use crate::oci::Digest;
+
+/// How exactly the last use is known: a file that is read a hundred times a second is marked once a minute.
+const MARK: Duration = Duration::from_mins(1);
 
 /// Files in one folder. Several processes may share it.
 #[derive(Debug)]
 pub(super) struct Disk {
     folder: PathBuf,
+    clock: Arc<dyn Clock>,
     /// Tells apart the drafts of this process from those of others: a process number does not, as every container has
     /// its own.
     instance: u64,
@@ -28,7 +36,7 @@ pub(super) struct Disk {
 
 impl Disk {
     /// Uses `folder`, makes it if it is not there, and removes what a killed process left half done.
-    pub(super) async fn open(folder: PathBuf) -> io::Result<Self> {
+    pub(super) async fn open(folder: PathBuf, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let (partial, complete) = (folder.join(PARTIAL), folder.join(COMPLETE));
         blocking(move || {
             fs::create_dir_all(&complete)?;
@@ -36,7 +44,11 @@ impl Disk {
             remove_leftovers(&partial)
         })
         .await?;
-        Ok(Self { folder, instance: RandomState::new().build_hasher().finish(), drafts: AtomicU64::new(0) })
+        Ok(Self { folder, clock, instance: RandomState::new().build_hasher().finish(), drafts: AtomicU64::new(0) })
+    }
+
+    fn now(&self) -> SystemTime {
+        self.clock.now().into()
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
@@ -58,13 +70,23 @@ const COMPLETE: &str = "sha256";
 #[async_trait]
 impl ContentStore for Disk {
     async fn open(&self, digest: Digest) -> io::Result<Option<Stored>> {
+        let (path, now) = (self.path(digest), self.now());
+        blocking(move || open_stored(&path, |file, used| mark(file, used, now))).await
+    }
+
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
         let path = self.path(digest);
-        blocking(move || open_stored(&path)).await
+        blocking(move || open_stored(&path, |_, _| {})).await
+    }
+
+    async fn list(&self, shard: u8) -> io::Result<Vec<Item>> {
+        let folder = self.folder.join(COMPLETE).join(format!("{shard:02x}"));
+        blocking(move || list_files(&folder)).await
     }
 
     async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>> {
-        let (path, partial) = (self.path(digest), self.partial_path(digest));
-        let draft = blocking(move || DiskDraft::create(path, partial)).await?;
+        let (path, partial, clock) = (self.path(digest), self.partial_path(digest), Arc::clone(&self.clock));
+        let draft = blocking(move || DiskDraft::create(path, partial, clock)).await?;
         Ok(Box::new(draft))
     }
 
@@ -74,14 +96,38 @@ impl ContentStore for Disk {
     }
 }
 
-fn open_stored(path: &Path) -> io::Result<Option<Stored>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let size = file.metadata()?.len();
-    Ok(Some(Stored { size, bytes: Arc::new(DiskBytes(Arc::new(file))) }))
+fn open_stored(path: &Path, note_use: impl FnOnce(&File, SystemTime)) -> io::Result<Option<Stored>> {
+    let Some(file) = if_present(File::open(path))? else { return Ok(None) };
+    let metadata = file.metadata()?;
+    note_use(&file, metadata.modified()?);
+    Ok(Some(Stored { size: metadata.len(), bytes: Arc::new(DiskBytes(Arc::new(file))) }))
+}
+
+/// Marks `file`, last used at `used`, as used at `now`. On a disk that is not writable nothing is ever evicted, so nothing
+/// is lost if that fails.
+fn mark(file: &File, used: SystemTime, now: SystemTime) {
+    if now.duration_since(used).is_ok_and(|idle| idle >= MARK)
+        && let Err(error) = file.set_modified(now)
+    {
+        tracing::debug!(%error, "cannot mark content as used");
+    }
+}
+
+/// The contents in `folder`. What has no digest for a name is none of ours.
+fn list_files(folder: &Path) -> io::Result<Vec<Item>> {
+    let Some(entries) = if_present(fs::read_dir(folder))? else { return Ok(Vec::new()) };
+    let mut items = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let digest = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok());
+        // Another process may have removed it since.
+        let (Some(digest), Some(metadata)) = (digest, if_present(entry.metadata())?) else { continue };
+        if metadata.is_file() {
+            let used = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::UNIX_EPOCH);
+            items.push(Item { digest, size: metadata.len(), used });
+        }
+    }
+    Ok(items)
 }
 
 /// A file under `partial/`, locked as long as this process lives, so that another one that starts leaves it alone.
@@ -91,6 +137,7 @@ struct DiskDraft {
     written: u64,
     partial: Leftover,
     path: PathBuf,
+    clock: Arc<dyn Clock>,
 }
 
 /// A file that is removed unless it is kept.
@@ -98,16 +145,17 @@ struct DiskDraft {
 struct Leftover(Option<PathBuf>);
 
 impl DiskDraft {
-    fn create(path: PathBuf, partial: PathBuf) -> io::Result<Self> {
+    fn create(path: PathBuf, partial: PathBuf, clock: Arc<dyn Clock>) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&partial)?;
         let partial = Leftover(Some(partial));
         lock(&file)?;
-        Ok(Self { file: Arc::new(file), written: 0, partial, path })
+        Ok(Self { file: Arc::new(file), written: 0, partial, path, clock })
     }
 
     /// The bytes are on the disk before the name is, and the name before the commit returns: what is found under its
     /// digest after a loss of power is whole.
     fn publish(mut self) -> io::Result<()> {
+        self.file.set_modified(self.clock.now().into())?;
         self.file.sync_all()?;
         let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         fs::create_dir_all(folder)?;
@@ -184,11 +232,8 @@ fn remove_leftovers(partial: &Path) -> io::Result<()> {
 }
 
 fn is_abandoned(path: &Path) -> io::Result<bool> {
-    match File::open(path) {
-        Ok(file) => Ok(!matches!(file.try_lock(), Err(TryLockError::WouldBlock))),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    let file = if_present(File::open(path))?;
+    Ok(file.is_some_and(|file| !matches!(file.try_lock(), Err(TryLockError::WouldBlock))))
 }
 
 /// Marks a draft as in use. A file system without locks is one that processes do not share.
@@ -202,9 +247,14 @@ fn lock(file: &File) -> io::Result<()> {
 }
 
 fn ignore_absent(result: io::Result<()>) -> io::Result<()> {
+    if_present(result).map(drop)
+}
+
+fn if_present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Ok(()) | Err(_) => result,
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -28,6 +28,12 @@ pub enum ContentError {
         /// What the store says.
         source: io::Error,
     },
+    /// The store cannot say what it holds.
+    #[error("cannot list the content")]
+    List {
+        /// What the store says.
+        source: io::Error,
+    },
     /// The bytes to be kept have another digest. Nothing was kept.
     #[error("the bytes of {wanted} have the digest {found}")]
     Mismatch {

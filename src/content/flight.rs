@@ -187,6 +187,7 @@ impl Flight {
         }
         let bytes = draft.bytes();
         draft.commit().await?;
+        self.shelf.usage.grew(written);
         Ok(Stored { size: written, bytes })
     }
 }

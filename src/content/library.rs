@@ -8,19 +8,23 @@ use bytes::Bytes;
 use moka::future::Cache;
 use prometheus::Registry;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+use crate::clock::Clock;
 use crate::content::disk::Disk;
 use crate::content::error::{ContentError, FlightError};
 use crate::content::flight::{Flight, Progress};
+use crate::content::housekeeping::{Amount, Housekeeping, Seen};
 use crate::content::length::Length;
 use crate::content::metrics::Metrics;
 use crate::content::origin::Origin;
 use crate::content::reader::Reader;
-use crate::content::settings::Settings;
-use crate::content::shelf::{Shelf, failed, hash, read_all};
+use crate::content::settings::{ByteSize, Settings};
+use crate::content::shelf::{Pace, Shelf, failed, hash, read_all};
 use crate::content::store::ContentStore;
+use crate::content::usage::Usage;
 use crate::limits;
 use crate::oci::{Digest, Hasher};
 
@@ -38,6 +42,8 @@ pub struct Library {
     manifests: Cache<Digest, Bytes>,
     flights: Arc<Flights>,
     tasks: TaskTracker,
+    housekeeping: Housekeeping,
+    scrub_rate: ByteSize,
 }
 
 /// The fetches under way. Two that disagree about the length are two: one of them is wrong, and it must not fail the
@@ -51,25 +57,70 @@ impl Library {
     /// # Errors
     /// [`ContentError::Folder`] if the folder cannot be used, [`ContentError::Metrics`] if `registry` has the metrics
     /// already.
-    pub async fn open(settings: &Settings, tasks: TaskTracker, registry: &Registry) -> Result<Self, ContentError> {
+    pub async fn open(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        tasks: TaskTracker,
+        registry: &Registry,
+    ) -> Result<Self, ContentError> {
         let path = settings.path.join("content");
-        let disk = Disk::open(path.clone()).await.map_err(|source| ContentError::Folder { path, source })?;
-        Self::new(Arc::new(disk), tasks, registry)
+        let disk = Disk::open(path.clone(), clock).await.map_err(|source| ContentError::Folder { path, source })?;
+        Self::new(Arc::new(disk), settings, tasks, registry)
     }
 
-    /// The content in `store`.
+    /// The content in `store`, within the bounds of `settings`.
     ///
     /// # Errors
     /// [`ContentError::Metrics`] if `registry` has the metrics already.
-    pub fn new(store: Arc<dyn ContentStore>, tasks: TaskTracker, registry: &Registry) -> Result<Self, ContentError> {
+    pub fn new(
+        store: Arc<dyn ContentStore>,
+        settings: &Settings,
+        tasks: TaskTracker,
+        registry: &Registry,
+    ) -> Result<Self, ContentError> {
         let weight =
             |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_OVERHEAD);
-        Ok(Self {
-            shelf: Arc::new(Shelf { store, metrics: Metrics::register(registry)? }),
-            manifests: Cache::builder().max_capacity(MANIFEST_MEMORY).weigher(weight).build(),
-            flights: Arc::default(),
-            tasks,
-        })
+        let manifests = Cache::builder().max_capacity(MANIFEST_MEMORY).weigher(weight).build();
+        let metrics = Metrics::register(registry)?;
+        let usage = Usage::new(settings.max_size.bytes(), metrics.bytes.clone());
+        let shelf = Arc::new(Shelf { store, metrics, usage });
+        let housekeeping = Housekeeping { shelf: Arc::clone(&shelf), in_memory: manifests.clone() };
+        Ok(Self { shelf, manifests, flights: Arc::default(), tasks, housekeeping, scrub_rate: settings.scrub_rate })
+    }
+
+    /// Keeps the content within its bound, and looks for damage, until `stop`. One process that does so is enough.
+    pub fn keep_house(&self, stop: &CancellationToken) {
+        let (evicting, scrubbing) = (self.housekeeping.clone(), self.housekeeping.clone());
+        let bound = stop.clone().run_until_cancelled_owned(async move { evicting.keep_within_bound().await });
+        self.tasks.spawn(bound);
+        let rate = self.scrub_rate;
+        if rate.bytes() > 0 {
+            self.tasks.spawn(stop.clone().run_until_cancelled_owned(async move { scrubbing.scrub(rate).await }));
+        }
+    }
+
+    /// What is kept.
+    ///
+    /// # Errors
+    /// [`ContentError::List`].
+    pub async fn amount(&self) -> Result<Amount, ContentError> {
+        Ok(self.housekeeping.survey().await?.1)
+    }
+
+    /// Evicts what was not used for longest, until at most `most` bytes are kept, and says how much went.
+    ///
+    /// # Errors
+    /// [`ContentError::List`], [`ContentError::Store`].
+    pub async fn prune(&self, most: ByteSize) -> Result<Amount, ContentError> {
+        self.housekeeping.prune(most).await
+    }
+
+    /// Hashes all that is kept, tells `seen` of each content, and removes what is damaged.
+    ///
+    /// # Errors
+    /// [`ContentError::List`]; [`ContentError::Store`] if what is damaged cannot be removed.
+    pub async fn check(&self, seen: impl FnMut(&Seen)) -> Result<(), ContentError> {
+        self.housekeeping.check(Pace::Full, seen).await
     }
 
     /// The manifest `digest`, if it is kept. Hashed again whenever it is read from the store: one that is damaged is
@@ -118,15 +169,19 @@ impl Library {
         // A copy: the bytes may be a slice that keeps a whole receive buffer alive.
         self.manifests.insert(digest, Bytes::copy_from_slice(&bytes)).await;
         if self.shelf.committed(digest, Length::Exactly(size)).await?.is_none() {
-            self.store(digest, bytes).await.map_err(|source| failed("write", digest, source))?;
+            let stored = self.shelf.heed_full_disk(self.store(digest, bytes).await);
+            stored.map_err(|source| failed("write", digest, source))?;
         }
         Ok(())
     }
 
     async fn store(&self, digest: Digest, bytes: Bytes) -> io::Result<()> {
+        let size = bytes.len() as u64;
         let mut draft = self.shelf.store.begin(digest).await?;
         draft.append(vec![bytes]).await?;
-        draft.commit().await
+        draft.commit().await?;
+        self.shelf.usage.grew(size);
+        Ok(())
     }
 
     /// The content `digest`, if it is committed.
@@ -190,7 +245,7 @@ impl Library {
 /// tries anew.
 async fn fly(flight: Flight, flights: Arc<Flights>) {
     let landing = Landing { flights, key: (flight.digest, flight.length) };
-    let outcome = flight.run().await;
+    let outcome = flight.shelf.heed_full_disk(flight.run().await);
     drop(landing);
     flight.progress.send_replace(match outcome {
         Ok(stored) => Progress::Proven(stored),

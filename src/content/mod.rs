@@ -2,9 +2,11 @@
 //!
 //! What is committed here hashes to its name. This module never decides who may read it: that is the gate's.
 
+mod ages;
 mod disk;
 mod error;
 mod flight;
+mod housekeeping;
 mod length;
 mod library;
 mod metrics;
@@ -13,11 +15,13 @@ mod reader;
 mod settings;
 mod shelf;
 mod store;
+mod usage;
 
 pub use error::{ContentError, FlightError};
+pub use housekeeping::{Amount, Condition, Seen};
 pub use length::Length;
 pub use library::Library;
 pub use origin::{Origin, OriginBody};
 pub use reader::Reader;
 pub use settings::{ByteSize, ByteSizeError, Settings};
-pub use store::{ContentStore, Draft, ReadAt, Stored};
+pub use store::{ContentStore, Draft, Item, ReadAt, Stored};

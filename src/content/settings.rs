@@ -15,6 +15,8 @@ pub struct Settings {
     pub path: PathBuf,
     /// How much content may be kept.
     pub max_size: ByteSize,
+    /// How many bytes a second are read in search of damage; none with `0B`.
+    pub scrub_rate: ByteSize,
 }
 
 /// A number of bytes, written as `50GiB`, `500MB` or `1024`.
@@ -127,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_misspelt_setting_is_refused() {
-        let json = r#"{"path":"/tmp","max_size":"1GiB","maxsize":"2GiB"}"#;
+        let json = r#"{"path":"/tmp","max_size":"1GiB","scrub_rate":"1MiB","maxsize":"2GiB"}"#;
         assert!(serde_json::from_str::<Settings>(json).unwrap_err().to_string().contains("maxsize"));
     }
 }

@@ -2,14 +2,18 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::spawn_blocking;
+use tokio::time::sleep;
 
 use crate::content::error::ContentError;
 use crate::content::length::Length;
 use crate::content::metrics::Metrics;
+use crate::content::settings::ByteSize;
 use crate::content::store::{ContentStore, ReadAt, Stored};
+use crate::content::usage::Usage;
 use crate::oci::{Digest, Hasher};
 
 /// How much is read or written at once: large enough that a system call is cheap beside the copy, small enough that a
@@ -21,6 +25,35 @@ pub(super) const CHUNK: usize = 256 * 1024;
 pub(super) struct Shelf {
     pub(super) store: Arc<dyn ContentStore>,
     pub(super) metrics: Metrics,
+    pub(super) usage: Usage,
+}
+
+/// How fast content is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Pace {
+    /// As fast as it goes.
+    Full,
+    /// So many bytes a second at most.
+    Slow {
+        /// How many.
+        bytes_per_second: u64,
+    },
+}
+
+impl Pace {
+    /// At most `rate` a second.
+    pub(super) const fn of(rate: ByteSize) -> Self {
+        Self::Slow { bytes_per_second: rate.bytes() }
+    }
+
+    /// The pause that `bytes` ask for.
+    #[expect(clippy::cast_precision_loss, reason = "a pause needs no precision")]
+    fn pause(self, bytes: usize) -> Duration {
+        match self {
+            Self::Full => Duration::ZERO,
+            Self::Slow { bytes_per_second } => Duration::from_secs_f64(bytes as f64 / bytes_per_second.max(1) as f64),
+        }
+    }
 }
 
 impl Shelf {
@@ -34,12 +67,21 @@ impl Shelf {
         if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
             return Ok(Some(stored));
         }
-        let found = digest_of(&stored).await.map_err(|source| failed("read", digest, source))?;
+        let found = digest_of(&stored, Pace::Full).await.map_err(|source| failed("read", digest, source))?;
         if found == digest {
             return Err(ContentError::Length { digest, size: stored.size });
         }
         self.discard(digest, found).await?;
         Ok(None)
+    }
+
+    /// The same `result`; where it says that the disk is full, room is made for what comes next.
+    pub(super) fn heed_full_disk<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        result.inspect_err(|error| {
+            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                self.usage.disk_is_full();
+            }
+        })
     }
 
     /// Removes content whose bytes turned out to have the digest `found`.
@@ -54,13 +96,16 @@ pub(super) fn failed(action: &'static str, digest: Digest, source: io::Error) ->
     ContentError::Store { action, digest, source }
 }
 
-async fn digest_of(stored: &Stored) -> io::Result<Digest> {
+/// The digest of what is stored, read at `pace`.
+pub(super) async fn digest_of(stored: &Stored, pace: Pace) -> io::Result<Digest> {
     let mut hasher = Hasher::new();
     let mut offset = 0;
     while offset < stored.size {
         let bytes = stored.bytes.read_at(offset, chunk(stored.size - offset)).await?;
+        let pause = pace.pause(bytes.len());
         offset += bytes.len() as u64;
         hasher = hash(hasher, vec![bytes]).await?;
+        sleep(pause).await;
     }
     Ok(hasher.finish())
 }

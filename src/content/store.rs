@@ -6,20 +6,38 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::Timestamp;
 
 use crate::oci::Digest;
 
 /// Keeps bytes by digest. It believes whoever commits: the library hashes.
 #[async_trait]
 pub trait ContentStore: Debug + Send + Sync {
-    /// What is committed under `digest`.
+    /// What is committed under `digest`, from now on known as used at this time.
     async fn open(&self, digest: Digest) -> io::Result<Option<Stored>>;
+
+    /// What is committed under `digest`, for whoever looks after the store: this is no use of it.
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>>;
+
+    /// All that is committed under digests whose first byte is `shard`, in no order.
+    async fn list(&self, shard: u8) -> io::Result<Vec<Item>>;
 
     /// Begins a new content, to be committed under `digest`. Invisible until then.
     async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>>;
 
     /// Forgets what is committed under `digest`; readers that have it open go on.
     async fn remove(&self, digest: Digest) -> io::Result<()>;
+}
+
+/// Committed content, seen from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Item {
+    /// Its digest.
+    pub digest: Digest,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was last used, to the minute; when it was committed if it never was.
+    pub used: Timestamp,
 }
 
 /// Committed content.

@@ -100,6 +100,7 @@ impl From<ContentError> for Refusal {
             ContentError::Length { .. } | ContentError::Mismatch { .. } => Self::Invalid { text: error.to_string() },
             ContentError::Folder { .. }
             | ContentError::Store { .. }
+            | ContentError::List { .. }
             | ContentError::Busy(_)
             | ContentError::Metrics(_) => Self::undecided(error),
         }

@@ -48,7 +48,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    ("cli", &["oci", "clock", "evidence", "verify", "policy", "gate", "config", "cases", "telemetry", "app"]),
+    (
+        "cli",
+        &["oci", "clock", "content", "evidence", "verify", "policy", "gate", "config", "cases", "telemetry", "app"],
+    ),
 ];
 
 /// Crates that only some modules may name, so that replacing one touches one folder.

@@ -400,3 +400,48 @@ impl Drop for Server {
         drop(self.process.wait());
     }
 }
+
+/// A content file that is what it is named after, or is not.
+fn put(setup: &Setup, name: &[u8], bytes: &[u8]) -> std::path::PathBuf {
+    let hex = bonafide::oci::Digest::of(name).hex();
+    let folder = setup.path("state/content/sha256").join(&hex[..2]);
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(&hex), bytes).unwrap();
+    folder.join(hex)
+}
+
+#[test]
+fn storage_status_says_how_much_is_kept_and_how_much_may_be() {
+    let setup = Setup::new("");
+    put(&setup, b"layer", b"layer");
+    let output = setup.run(&["storage", "status"]);
+    assert_eq!(code(&output), 0);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("1 contents of 5 bytes in all") && text.contains("50GiB"), "{text}");
+}
+
+#[test]
+fn storage_prune_makes_room() {
+    let setup = Setup::new("");
+    let layer = put(&setup, b"layer", b"layer");
+    assert_eq!(code(&setup.run(&["storage", "prune"])), 0);
+    assert!(layer.exists());
+    let output = setup.run(&["storage", "prune", "--to", "4B"]);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "deleted 1 contents of 5 bytes in all\n");
+    assert!(!layer.exists());
+}
+
+#[test]
+fn storage_check_deletes_what_is_damaged_and_says_so() {
+    let setup = Setup::new("");
+    let (whole, damaged) = (put(&setup, b"layer", b"layer"), put(&setup, b"another", b"anothar"));
+    let output = setup.run(&["storage", "check"]);
+    assert_eq!(code(&output), 1);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("is damaged") && text.contains("2 contents of 12 bytes in all looked at, 1 damaged"),
+        "{text}"
+    );
+    assert!(whole.exists() && !damaged.exists());
+    assert_eq!(code(&setup.run(&["storage", "check"])), 0);
+}

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use bonafide::clock::SystemClock;
 use bonafide::content::{
-    ByteSize, ContentError, ContentStore, Draft, FlightError, Length, Library, ReadAt, Reader, Settings, Stored,
+    ByteSize, ContentError, ContentStore, Draft, FlightError, Item, Length, Library, ReadAt, Reader, Settings, Stored,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -75,10 +76,14 @@ impl Shelf {
 }
 
 async fn open(folder: &Path) -> (Library, TaskTracker, Registry) {
-    let settings = Settings { path: folder.into(), max_size: ByteSize::new(1 << 30) };
+    let settings = Settings { path: folder.into(), max_size: ByteSize::new(1 << 30), scrub_rate: ByteSize::new(0) };
     let (tasks, registry) = (TaskTracker::new(), Registry::new());
-    let library = Library::open(&settings, tasks.clone(), &registry).await.unwrap();
+    let library = Library::open(&settings, Arc::new(SystemClock), tasks.clone(), &registry).await.unwrap();
     (library, tasks, registry)
+}
+
+fn unbounded() -> Settings {
+    Settings { path: PathBuf::new(), max_size: ByteSize::new(u64::MAX), scrub_rate: ByteSize::new(0) }
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
@@ -436,8 +441,9 @@ async fn a_manifest_under_a_foreign_digest_or_beyond_the_bound_is_not_kept() {
 async fn a_folder_that_cannot_be_used_is_named_at_start() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("content"), b"a file").unwrap();
-    let settings = Settings { path: folder.path().into(), max_size: ByteSize::new(1) };
-    let error = Library::open(&settings, TaskTracker::new(), &Registry::new()).await.unwrap_err();
+    let settings = Settings { path: folder.path().into(), max_size: ByteSize::new(1), scrub_rate: ByteSize::new(0) };
+    let error =
+        Library::open(&settings, Arc::new(SystemClock), TaskTracker::new(), &Registry::new()).await.unwrap_err();
     assert!(matches!(&error, ContentError::Folder { .. }));
     assert!(error.to_string().contains("content") && error.to_string().contains("storage.path"), "{error}");
 }
@@ -450,6 +456,14 @@ struct Full;
 impl ContentStore for Full {
     async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
         Ok(None)
+    }
+
+    async fn inspect(&self, _: Digest) -> io::Result<Option<Stored>> {
+        Ok(None)
+    }
+
+    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
+        Ok(Vec::new())
     }
 
     async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
@@ -485,7 +499,7 @@ impl ReadAt for Full {
 
 #[tokio::test]
 async fn a_full_disk_is_a_clear_error_and_manifests_are_served_from_memory() {
-    let library = Library::new(Arc::new(Full), TaskTracker::new(), &Registry::new()).unwrap();
+    let library = Library::new(Arc::new(Full), &unbounded(), TaskTracker::new(), &Registry::new()).unwrap();
     let reader = library.read_through(Digest::of(b"x"), 1, FakeOrigin::whole(b"x")).await.unwrap();
     assert_eq!(read_until_error(reader, 1).await.1.kind(), io::ErrorKind::StorageFull);
     let manifest = Bytes::from_static(b"{}");
@@ -505,6 +519,14 @@ impl ContentStore for Late {
         Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Full) }))
     }
 
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
+        self.open(digest).await
+    }
+
+    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
+        Ok(Vec::new())
+    }
+
     async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
         Ok(Box::new(Full))
     }
@@ -516,7 +538,7 @@ impl ContentStore for Late {
 
 #[tokio::test]
 async fn what_was_committed_while_it_was_looked_for_is_not_fetched_again() {
-    let library = Library::new(Arc::new(Late::default()), TaskTracker::new(), &Registry::new()).unwrap();
+    let library = Library::new(Arc::new(Late::default()), &unbounded(), TaskTracker::new(), &Registry::new()).unwrap();
     let origin = FakeOrigin::whole(b"x");
     let shared = Arc::clone(&origin);
     let mut reader = library.read_through(Digest::of(b"x"), Length::Exactly(1), shared).await.unwrap();

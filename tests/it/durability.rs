@@ -18,8 +18,8 @@ use tokio_util::task::TaskTracker;
 use crate::origin::FakeOrigin;
 
 async fn library(folder: &Path) -> Library {
-    let settings = Settings { path: folder.into(), max_size: ByteSize::new(1 << 30) };
-    Library::open(&settings, TaskTracker::new(), &Registry::new()).await.unwrap()
+    let settings = Settings { path: folder.into(), max_size: ByteSize::new(1 << 30), scrub_rate: ByteSize::new(0) };
+    Library::open(&settings, Arc::new(SystemClock), TaskTracker::new(), &Registry::new()).await.unwrap()
 }
 
 async fn facts(folder: &Path) -> Facts {

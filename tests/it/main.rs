@@ -21,6 +21,7 @@ mod evidence_corpus;
 mod facts;
 mod gate;
 mod hostile;
+mod housekeeping;
 mod origin;
 mod pitfalls;
 mod policies;

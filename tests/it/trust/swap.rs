@@ -75,7 +75,7 @@ async fn gate(authority: &Authority, folder: &Path, config: &str, trust: Current
     let parts = Parts {
         upstreams: Arc::new(Upstreams::within(&surroundings, &config.upstreams, &metrics).unwrap()),
         facts: Arc::new(Facts::open(&config.facts, Arc::clone(&clock), &metrics).await.unwrap()),
-        content: Arc::new(Library::open(&config.content, tasks, &metrics).await.unwrap()),
+        content: Arc::new(Library::open(&config.content, Arc::clone(&clock), tasks, &metrics).await.unwrap()),
         policy: bonafide::current::Current::fixed(config.policy),
         trust,
         clock,

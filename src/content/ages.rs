@@ -1,0 +1,105 @@
+//! Which content goes first: what was used least recently, counted by the minute so that a million contents weigh
+//! nothing while they are surveyed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::content::store::Item;
+
+/// How many bytes were last used in each minute.
+#[derive(Debug, Default)]
+pub(super) struct Ages {
+    bytes: BTreeMap<i64, u64>,
+    total: u64,
+}
+
+/// What is to go: all that was last used before a minute, and some of what was last used in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    minute: i64,
+    left: u64,
+}
+
+impl Ages {
+    pub(super) fn add(&mut self, item: &Item) {
+        *self.bytes.entry(minute(item.used)).or_default() += item.size;
+        self.total += item.size;
+    }
+
+    /// The bytes of all.
+    pub(super) const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The cut that takes `excess` bytes, or a little more; none if nothing must go.
+    pub(super) fn cut(&self, excess: u64) -> Option<Cut> {
+        if excess == 0 {
+            return None;
+        }
+        let mut left = excess;
+        for (minute, bytes) in &self.bytes {
+            if *bytes >= left {
+                return Some(Cut { minute: *minute, left });
+            }
+            left -= bytes;
+        }
+        Some(Cut { minute: i64::MAX, left: 0 })
+    }
+}
+
+impl Cut {
+    /// Whether `item` goes. Ask once for each.
+    pub(super) fn takes(&mut self, item: &Item) -> bool {
+        let used = minute(item.used);
+        if used != self.minute {
+            return used < self.minute;
+        }
+        let takes = self.left > 0;
+        self.left = self.left.saturating_sub(item.size);
+        takes
+    }
+}
+
+fn minute(time: Timestamp) -> i64 {
+    time.as_second().div_euclid(60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oci::Digest;
+
+    fn item(minute: i64, size: u64) -> Item {
+        Item { digest: Digest::of(&[]), size, used: Timestamp::from_second(minute * 60 + 7).unwrap() }
+    }
+
+    fn taken(items: &[Item], excess: u64) -> Vec<bool> {
+        let mut ages = Ages::default();
+        for item in items {
+            ages.add(item);
+        }
+        let Some(mut cut) = ages.cut(excess) else { return vec![false; items.len()] };
+        items.iter().map(|item| cut.takes(item)).collect()
+    }
+
+    #[test]
+    fn what_was_used_least_recently_goes_first() {
+        let items = [item(3, 10), item(1, 10), item(2, 10)];
+        assert_eq!(taken(&items, 10), [false, true, false]);
+        assert_eq!(taken(&items, 11), [false, true, true]);
+    }
+
+    #[test]
+    fn of_what_was_used_in_the_same_minute_no_more_goes_than_must() {
+        let items = [item(1, 10), item(1, 10), item(1, 10)];
+        assert_eq!(taken(&items, 15), [true, true, false]);
+    }
+
+    #[test]
+    fn nothing_goes_for_nothing_and_all_for_more_than_all() {
+        let items = [item(1, 10), item(2, 10)];
+        assert_eq!(taken(&items, 0), [false, false]);
+        assert_eq!(taken(&items, 21), [true, true]);
+    }
+}
