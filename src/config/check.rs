@@ -56,6 +56,7 @@ pub(super) fn policy(file: &mut File, source: &Source<'_>) -> Result<Policy, Con
     let settings = policy::Settings {
         rule: file.rule.clone(),
         builder: mem::take(&mut file.builder),
+        verifier: mem::take(&mut file.verifier),
         exception: mem::take(&mut file.exception),
         revoked: mem::take(&mut file.revoked),
     };

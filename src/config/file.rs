@@ -10,7 +10,7 @@ use crate::config::locate::Source;
 use crate::config::{self, ConfigError};
 use crate::content::ByteSize;
 use crate::front;
-use crate::policy::{BuilderSettings, ExceptionSettings, RevokedSettings, RuleSettings};
+use crate::policy::{BuilderSettings, ExceptionSettings, RevokedSettings, RuleSettings, VerifierSettings};
 use crate::trust::{DomainSettings, KeySettings};
 use crate::upstream;
 
@@ -33,6 +33,7 @@ pub(super) struct File {
     /// Who may vouch for provenance, besides the catalogue that is built in.
     pub(super) builder: Vec<BuilderSettings>,
     /// What must be proven of which images: the first that matches decides.
+    pub(super) verifier: Vec<VerifierSettings>,
     pub(super) rule: Vec<RuleSettings>,
     /// Single images that are served unproven for a while.
     pub(super) exception: Vec<ExceptionSettings>,

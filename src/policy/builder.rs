@@ -8,7 +8,8 @@ use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{repository_of, shown_signer};
 use crate::policy::pattern::{Glob, GlobError};
 use crate::policy::reason::{because, shown};
-use crate::policy::settings::BuilderSettings;
+use crate::policy::settings::{BuilderSettings, VerifierSettings};
+use crate::policy::summary::Verifiers;
 use crate::policy::{Known, Reason, ReasonCode};
 use crate::verify::{Certificate, Signer};
 
@@ -56,13 +57,20 @@ pub(super) struct Vouched<'a> {
     pub(super) self_attested: bool,
 }
 
-/// All builders by name: the catalogue, and those of the configuration.
+/// All builders by name, those of the catalogue and those of the configuration, and all verifiers.
 #[derive(Debug)]
-pub(super) struct Catalogue(BTreeMap<Arc<str>, Vec<Arc<Builder>>>);
+pub(super) struct Catalogue {
+    builders: BTreeMap<Arc<str>, Vec<Arc<Builder>>>,
+    verifiers: Verifiers,
+}
 
 impl Catalogue {
-    /// Reads the builders of the configuration. One of the name of a builder of the catalogue replaces it.
-    pub(super) fn compile(settings: &[BuilderSettings], known: &Known<'_>) -> Result<Self, PolicyError> {
+    /// Reads the builders and verifiers of the configuration. A builder of the name of a builder of the catalogue replaces it.
+    pub(super) fn compile(
+        settings: &[BuilderSettings],
+        verifiers: &[VerifierSettings],
+        known: &Known<'_>,
+    ) -> Result<Self, PolicyError> {
         let mut own = BTreeMap::<Arc<str>, Vec<Arc<Builder>>>::new();
         for (index, builder) in settings.iter().enumerate() {
             let at = Place::table("builder", index);
@@ -74,25 +82,31 @@ impl Catalogue {
         }
         let mut all = built_in().map_err(|error| Place::of("builder").problem(error))?;
         all.extend(own);
-        Ok(Self(all))
+        Ok(Self { builders: all, verifiers: Verifiers::compile(verifiers, known)? })
     }
 
     /// Every way of the builders of these names; of all builders if there are no names.
     pub(super) fn named(&self, names: Option<&[String]>, at: &Place) -> Result<Vec<Arc<Builder>>, PolicyError> {
-        let Some(names) = names else { return Ok(self.0.values().flatten().map(Arc::clone).collect()) };
+        let Some(names) = names else { return Ok(self.builders.values().flatten().map(Arc::clone).collect()) };
         if names.is_empty() {
             return Err(at.key("builders").problem(PolicyProblem::Empty));
         }
         let mut builders = Vec::new();
         for (index, name) in names.iter().enumerate() {
-            let found = self.0.get(name.as_str()).ok_or_else(|| self.unknown(name, &at.item("builders", index)))?;
+            let found =
+                self.builders.get(name.as_str()).ok_or_else(|| self.unknown(name, &at.item("builders", index)))?;
             builders.extend(found.iter().map(Arc::clone));
         }
         Ok(builders)
     }
 
+    /// The verifiers.
+    pub(super) const fn verifiers(&self) -> &Verifiers {
+        &self.verifiers
+    }
+
     fn unknown(&self, name: &str, at: &Place) -> PolicyError {
-        let known = self.0.keys().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
+        let known = self.builders.keys().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ");
         at.problem(PolicyProblem::UnknownBuilder { name: name.to_owned(), known })
     }
 }

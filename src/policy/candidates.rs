@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::oci::Tag;
 use crate::policy::identity::{Identity, shown_signer};
+use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::reason::{because, claims, reasons};
 use crate::policy::revoked::Revoked;
@@ -17,7 +17,7 @@ use crate::verify::{Claim, Coverage, Fact, Proof};
 pub(super) struct Candidates<'a> {
     pub(super) proof: &'a Proof,
     pub(super) revoked: &'a Revoked,
-    pub(super) tag: Option<&'a Tag>,
+    pub(super) request: &'a Request<'a>,
     pub(super) now: Timestamp,
 }
 
@@ -57,13 +57,9 @@ impl<'a> Candidates<'a> {
 
     fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
         self.first_that(RequirementKind::Provenance, |fact| match fact.claim() {
-            Claim::Provenance(provenance) => demand.check(fact.signer(), provenance, self.tag),
-            Claim::Signature
-            | Claim::Sbom(_)
-            | Claim::Summary(_)
-            | Claim::Vex(_)
-            | Claim::Scan(_)
-            | Claim::Other { .. } => Ok(()),
+            Claim::Provenance(provenance) => demand.check(fact.signer(), provenance, self.request.tag),
+            Claim::Summary(summary) => demand.check_summary(summary, fact.signer(), self.request, self.now),
+            Claim::Signature | Claim::Sbom(_) | Claim::Vex(_) | Claim::Scan(_) | Claim::Other { .. } => Ok(()),
         })
     }
 

@@ -44,6 +44,19 @@ pub enum PolicyProblem {
         /// All that there are.
         known: String,
     },
+    /// No verifier of that name.
+    #[error("there is no verifier {name:?}: add a [[verifier]] with that name{}", listed(known))]
+    UnknownVerifier {
+        /// As written.
+        name: String,
+        /// All that there are.
+        known: String,
+    },
+    /// A line that no verification summary could meet.
+    #[error(
+        "a verification summary does not say what {0} it was built from: remove this line, or take verifiers out and let builders prove it"
+    )]
+    NotInSummaries(&'static str),
     /// A certificate identity without issuer or subject.
     #[error("an identity needs both issuer and subject, or a key: who signed is the one without the other to nobody")]
     HalfIdentity,
@@ -81,6 +94,10 @@ pub enum PolicyProblem {
     /// Not an image by digest.
     #[error("{0:?} is not upstream/repository@sha256:<64 hexadecimal digits>: exceptions are for one digest")]
     ImageDigest(String),
+}
+
+fn listed(names: &str) -> String {
+    if names.is_empty() { String::new() } else { format!(", or write one of {names}") }
 }
 
 /// A place in the configuration, while compiling.

@@ -13,6 +13,7 @@ mod revoked;
 mod rule;
 mod sbom;
 mod settings;
+mod summary;
 mod verdict;
 mod view;
 
@@ -25,7 +26,7 @@ pub use recorded::{OtherImage, RecordedFacts};
 pub use rule::Rule;
 pub use settings::{
     BuilderSettings, ExceptionSettings, OnUnprovenUpdate, ProvenanceSettings, RevokedSettings, RuleSettings,
-    SbomSettings, Settings, SignatureSettings,
+    SbomSettings, Settings, SignatureSettings, VerifierSettings,
 };
 pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
 pub use view::{FactView, VerdictView};
@@ -58,7 +59,7 @@ impl Policy {
     /// # Errors
     /// [`PolicyError`]: where in the settings, and what to write instead.
     pub fn new(settings: &Settings, known: &Known<'_>) -> Result<Self, PolicyError> {
-        let catalogue = Catalogue::compile(&settings.builder, known)?;
+        let catalogue = Catalogue::compile(&settings.builder, &settings.verifier, known)?;
         Ok(Self {
             rules: Rule::compile_all(&settings.rule, &catalogue, known)?,
             exceptions: Exception::compile_all(&settings.exception)?,

@@ -6,14 +6,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::evidence::Provenance;
+use jiff::Timestamp;
+
+use crate::evidence::{Provenance, Summary};
 use crate::oci::Tag;
 use crate::policy::builder::{Builder, Catalogue, Vouched, check_level, vouched};
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{repository_of, source_glob};
+use crate::policy::judge::Request;
 use crate::policy::pattern::Glob;
 use crate::policy::reason::{because, shown};
 use crate::policy::settings::ProvenanceSettings;
+use crate::policy::summary::SummaryRule;
 use crate::policy::{Reason, ReasonCode};
 use crate::verify::{Certificate, Signer};
 
@@ -22,6 +26,7 @@ use crate::verify::{Certificate, Signer};
 pub(super) struct ProvenanceRule {
     trust: Vec<Box<str>>,
     builders: Vec<Arc<Builder>>,
+    summaries: Option<SummaryRule>,
     level: Option<u8>,
     source: Option<Glob>,
     source_ref: Option<Glob>,
@@ -53,6 +58,7 @@ impl ProvenanceRule {
         if let Some(level) = settings.level {
             check_level(level, at)?;
         }
+        let summaries = SummaryRule::compile(settings, catalogue.verifiers(), at)?;
         let source = settings.source.as_deref();
         let glob = |key: &str, text: &Option<String>| {
             text.as_deref().map(Glob::new).transpose().map_err(|error| at.key(key).problem(error))
@@ -60,7 +66,11 @@ impl ProvenanceRule {
         let source_ref = settings.source_ref.as_deref().map(Glob::template).transpose();
         Ok(Self {
             trust,
-            builders: catalogue.named(settings.builders.as_deref(), at)?,
+            builders: match (&settings.builders, &summaries) {
+                (None, Some(_)) => Vec::new(),
+                (builders, _) => catalogue.named(builders.as_deref(), at)?,
+            },
+            summaries,
             level: settings.level,
             source: source.map(|source| source_glob(source, &at.key("source"))).transpose()?,
             source_ref: source_ref.map_err(|error| at.key("source_ref").problem(error))?,
@@ -78,11 +88,36 @@ impl ProvenanceRule {
 
     /// Whether it leaves open what was built.
     pub(super) fn names_no_source(&self) -> bool {
-        self.source.as_ref().is_none_or(Glob::is_anything)
+        !self.builders.is_empty() && self.source.as_ref().is_none_or(Glob::is_anything)
+    }
+
+    /// What of its verifiers would let anybody in, for the log at start.
+    pub(super) fn weaknesses(&self) -> impl Iterator<Item = String> {
+        self.summaries.iter().flat_map(SummaryRule::weaknesses)
+    }
+
+    /// Why the verification summary of `signer` does not do in place of provenance.
+    pub(super) fn check_summary(
+        &self,
+        summary: &Summary,
+        signer: &Signer,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<(), Reason> {
+        let Some(rule) = &self.summaries else {
+            let verifier = shown(&summary.verifier_id);
+            let text = format!("a verification summary by {verifier} is published, but the rule names no verifiers");
+            return because(ReasonCode::Missing, text);
+        };
+        rule.check(summary, signer, request, now)
     }
 
     /// Why `provenance`, signed by `signer`, does not do: the first line that it does not meet.
     pub(super) fn check(&self, signer: &Signer, provenance: &Provenance, tag: Option<&Tag>) -> Result<(), Reason> {
+        if self.builders.is_empty() {
+            let text = "provenance is published, but the rule asks for a verification summary".to_owned();
+            return because(ReasonCode::Missing, text);
+        }
         self.check_trust(signer)?;
         let vouched = vouched(&self.builders, signer, provenance)?;
         let origin = Origin::agreed(signer, provenance)?;

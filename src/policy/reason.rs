@@ -11,6 +11,8 @@ const SHOWN: usize = 256;
 
 /// The predicate types of SLSA provenance begin so.
 const PROVENANCE_TYPE: &str = "https://slsa.dev/provenance/";
+/// The predicate types of verification summaries begin so.
+const SUMMARY_TYPE: &str = "https://slsa.dev/verification_summary/";
 /// The predicate type of a signature by cosign 3.
 const SIGNATURE_TYPE: &str = "https://sigstore.dev/cosign/sign/v1";
 /// The predicate types of bills of materials begin so.
@@ -96,9 +98,9 @@ fn kind_in_words(kind: RequirementKind) -> &'static str {
 pub(super) fn claims(claim: &Claim, kind: RequirementKind) -> bool {
     match claim {
         Claim::Signature => kind == RequirementKind::Signature,
-        Claim::Provenance(_) => kind == RequirementKind::Provenance,
+        Claim::Provenance(_) | Claim::Summary(_) => kind == RequirementKind::Provenance,
         Claim::Sbom(_) => kind == RequirementKind::Sbom,
-        Claim::Summary(_) | Claim::Vex(_) | Claim::Scan(_) | Claim::Other { .. } => false,
+        Claim::Vex(_) | Claim::Scan(_) | Claim::Other { .. } => false,
     }
 }
 
@@ -115,7 +117,7 @@ fn concerns(flaw: &Flaw, kind: RequirementKind) -> bool {
 fn is_of(predicate: &str, kind: RequirementKind) -> bool {
     match kind {
         RequirementKind::Signature => predicate == SIGNATURE_TYPE,
-        RequirementKind::Provenance => predicate.starts_with(PROVENANCE_TYPE),
+        RequirementKind::Provenance => predicate.starts_with(PROVENANCE_TYPE) || predicate.starts_with(SUMMARY_TYPE),
         RequirementKind::Sbom => SBOM_TYPES.iter().any(|prefix| predicate.starts_with(prefix)),
         RequirementKind::Rule => false,
     }

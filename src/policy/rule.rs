@@ -129,7 +129,9 @@ impl Rule {
             self.signatures.is_empty() && self.provenance.as_ref().is_some_and(ProvenanceRule::names_no_source);
         let sourceless = sourceless
             .then(|| format!("rule {name}: provenance: anything that its builders built is accepted: no source"));
-        audit.into_iter().chain(loose).chain(sourceless).collect()
+        let unnamed = self.provenance.iter().flat_map(ProvenanceRule::weaknesses);
+        let unnamed = unnamed.map(|weakness| format!("rule {name}: provenance: verifier {weakness}"));
+        audit.into_iter().chain(loose).chain(sourceless).chain(unnamed).collect()
     }
 }
 

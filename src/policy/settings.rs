@@ -2,12 +2,13 @@
 //! [`crate::policy::Policy::new`].
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
-use crate::clock::read_timestamp;
+use crate::clock::{duration_schema, read_duration, read_timestamp};
 use crate::evidence::SbomFormat;
 use crate::oci::Digest;
 use crate::policy::Mode;
@@ -20,6 +21,8 @@ pub struct Settings {
     pub rule: Vec<RuleSettings>,
     /// `[[builder]]`: who else may vouch for provenance.
     pub builder: Vec<BuilderSettings>,
+    /// `[[verifier]]`: whose verification summaries may stand for provenance.
+    pub verifier: Vec<VerifierSettings>,
     /// `[[exception]]`: single images that are served unproven for a while.
     pub exception: Vec<ExceptionSettings>,
     /// `[revoked]`: what is refused whatever the rules say.
@@ -92,6 +95,9 @@ pub struct ProvenanceSettings {
     pub level: Option<u8>,
     /// Names of builders: of the catalogue or of a `[[builder]]`. Any of them unless said.
     pub builders: Option<Vec<String>>,
+    /// Names of `[[verifier]]`: a verification summary by one of them does in place of provenance. Without `builders`
+    /// nothing else does.
+    pub verifiers: Option<Vec<String>>,
     /// Glob over the source repository, such as `github.com/fystack/apex`.
     pub source: Option<String>,
     /// Glob over the reference that was built; `{tag}` is the tag asked for.
@@ -139,6 +145,30 @@ pub struct BuilderSettings {
     pub level: u8,
 }
 
+/// `[[verifier]]`: whose verification summaries may stand for provenance.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifierSettings {
+    /// Its name.
+    pub name: String,
+    /// Glob over its id in the summary (`verifier.id`).
+    pub id: String,
+    /// The trust domain that proves it: `public-good` unless said.
+    pub trust: Option<String>,
+    /// Glob over the OIDC issuer of its certificates.
+    pub issuer: Option<String>,
+    /// Glob over the subject of its certificates.
+    pub subject: Option<String>,
+    /// The name of the `[[key]]` that it signs with, instead of a certificate.
+    pub key: Option<String>,
+    /// Glob over the URI of the policy that it verified.
+    pub policy: Option<String>,
+    /// How long ago it may have verified.
+    #[serde(default, deserialize_with = "read_optional_duration")]
+    #[schemars(schema_with = "duration_schema")]
+    pub max_age: Option<Duration>,
+}
+
 /// `[[exception]]`: one image that is served unproven for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +192,10 @@ pub struct RevokedSettings {
     pub subjects: Vec<String>,
     /// Commits, hexadecimal: nothing that was built from them counts.
     pub commits: Vec<String>,
+}
+
+fn read_optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    read_duration(deserializer).map(Some)
 }
 
 fn enforce() -> Mode {

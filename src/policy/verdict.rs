@@ -180,8 +180,16 @@ pub enum ReasonCode {
     WrongSourceRepository,
     /// The builder is not among those demanded.
     WrongBuilder,
-    /// The builder vouches for a lower SLSA build level than demanded.
+    /// A verification summary names another verifier than its signer may speak for.
+    WrongVerifier,
+    /// A verification summary is about another image.
+    WrongResource,
+    /// The builder, or a verification summary, vouches for a lower SLSA build level than demanded.
     LevelTooLow,
+    /// A verification summary was made by another policy.
+    WrongVerificationPolicy,
+    /// A verification summary is older than the rule allows.
+    SummaryOutdated,
     /// Built from another source.
     WrongSource,
     /// Built from another reference than the tag asked for.
@@ -190,6 +198,8 @@ pub enum ReasonCode {
     WrongBuild,
     /// What the provenance says and what its signer's certificate says differ.
     ClaimsDisagree,
+    /// A verifier found that the image does not meet its policy.
+    VerificationFailed,
     /// The bill of materials is of a standard that the rule does not accept.
     WrongSbomFormat,
     /// A package that the rule denies is in the bill of materials.
@@ -202,7 +212,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
@@ -221,11 +231,16 @@ impl ReasonCode {
         Self::WrongIdentity,
         Self::WrongSourceRepository,
         Self::WrongBuilder,
+        Self::WrongVerifier,
+        Self::WrongResource,
         Self::LevelTooLow,
+        Self::WrongVerificationPolicy,
+        Self::SummaryOutdated,
         Self::WrongSource,
         Self::WrongSourceRef,
         Self::WrongBuild,
         Self::ClaimsDisagree,
+        Self::VerificationFailed,
         Self::WrongSbomFormat,
         Self::DeniedPackage,
         Self::Revoked,

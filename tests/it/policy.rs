@@ -1,5 +1,7 @@
 //! The policy: one test for every line that a rule can have, which fails when the line is not looked at.
 
+mod summaries;
+
 use std::sync::Arc;
 
 use bonafide::config::{Config, Environment};
