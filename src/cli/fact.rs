@@ -18,7 +18,6 @@ pub(in crate::cli) fn write(out: &mut Lines<'_>, fact: &Fact) -> io::Result<()> 
     }
     out.field("signed at", signed_at(fact))?;
     out.field("evidence", format_args!("{} {}", form(fact.form()), fact.source().layer))?;
-    out.field("listed by", fact.source().manifest)?;
     match fact.claim() {
         Claim::Provenance(provenance) => write_provenance(&mut out, provenance),
         Claim::Summary(summary) => write_summary(&mut out, summary),

@@ -59,6 +59,7 @@ fn write_requirement(out: &mut Lines<'_>, requirement: &Requirement) -> io::Resu
     let mut out = out.inner();
     if let Some(by) = &requirement.by {
         fact::write(&mut out, by)?;
+        out.inner().field("listed by", by.source().manifest)?;
     }
     requirement.reasons.iter().try_for_each(|reason| out.line(format_args!("{} [{}]", reason.text, reason.code)))
 }

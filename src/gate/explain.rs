@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::evidence::{attestation_tag, signature_tag};
 use crate::gate::admitted::{Refusal, verdict_json};
 use crate::gate::{Decided, Gate};
-use crate::oci::{Digest, Image, Repository};
+use crate::oci::{Digest, Image, Repository, Tag};
 use crate::policy::{Decision, Verdict};
 use crate::verify::Proof;
 
@@ -35,6 +36,8 @@ pub struct Inspection {
     pub digest: Digest,
     /// The facts and the flaws.
     pub proof: Arc<Proof>,
+    /// The tags that keep evidence about it, and the manifests that they name.
+    pub tags: Vec<(Tag, Digest)>,
 }
 
 impl Gate {
@@ -74,7 +77,20 @@ impl Gate {
         let image = self.configured(image)?;
         let digest = self.resolve(&image).await?;
         let proof = self.prove(&image.repository, digest, &self.trust.snapshot()).await?;
-        Ok(Inspection { image, digest, proof })
+        let tags = self.evidence_tags(&image.repository, digest).await?;
+        Ok(Inspection { image, digest, proof, tags })
+    }
+
+    /// The tags under which evidence about `digest` is kept. One that cannot be asked for now is left out: the proof says so.
+    async fn evidence_tags(&self, repository: &Repository, digest: Digest) -> Result<Vec<(Tag, Digest)>, Refusal> {
+        let upstream = self.upstream(&repository.upstream)?;
+        let mut tags = Vec::new();
+        for tag in [signature_tag(digest), attestation_tag(digest)] {
+            if let Ok(Some(manifest)) = upstream.resolve(&repository.name, &tag).await {
+                tags.push((tag, manifest));
+            }
+        }
+        Ok(tags)
     }
 
     /// `image` under the name that its upstream is configured by: rules know no other.

@@ -124,20 +124,22 @@ fn is_of(predicate: &str, kind: RequirementKind) -> bool {
 }
 
 fn of_flaw(flaw: &Flaw) -> Reason {
-    Reason { code: code_of(flaw.kind), text: shown(&flaw.text) }
+    Reason { code: flaw.kind.into(), text: shown(&flaw.text) }
 }
 
-fn code_of(kind: FlawKind) -> ReasonCode {
-    match kind {
-        FlawKind::TooMuch => ReasonCode::TooMuch,
-        FlawKind::Unsupported => ReasonCode::Unsupported,
-        FlawKind::Malformed => ReasonCode::Malformed,
-        FlawKind::UnknownKey => ReasonCode::UnknownKey,
-        FlawKind::Certificate => ReasonCode::CertificateInvalid,
-        FlawKind::CertificateTimestamp => ReasonCode::CertificateTimestampInvalid,
-        FlawKind::Log => ReasonCode::LogInvalid,
-        FlawKind::Timestamp => ReasonCode::TimestampInvalid,
-        FlawKind::Signature => ReasonCode::SignatureInvalid,
-        FlawKind::Subject => ReasonCode::SubjectMismatch,
+impl From<FlawKind> for ReasonCode {
+    fn from(kind: FlawKind) -> Self {
+        match kind {
+            FlawKind::TooMuch => Self::TooMuch,
+            FlawKind::Unsupported => Self::Unsupported,
+            FlawKind::Malformed => Self::Malformed,
+            FlawKind::UnknownKey => Self::UnknownKey,
+            FlawKind::Certificate => Self::CertificateInvalid,
+            FlawKind::CertificateTimestamp => Self::CertificateTimestampInvalid,
+            FlawKind::Log => Self::LogInvalid,
+            FlawKind::Timestamp => Self::TimestampInvalid,
+            FlawKind::Signature => Self::SignatureInvalid,
+            FlawKind::Subject => Self::SubjectMismatch,
+        }
     }
 }

@@ -201,7 +201,9 @@ async fn inspect_prints_what_is_proven_without_a_policy() {
     assert_eq!(code(&output), 0, "{output:?}");
     let text = stdout(&output);
     for part in [
-        "signature\n",
+        "└── signature\n",
+        "...sig)\n",
+        "...att)\n",
         "provenance (SLSA v0.2)",
         "sbom (SPDX 2.3, 2 packages)",
         "issuer      https://token.actions.githubusercontent.com",
@@ -214,7 +216,27 @@ async fn inspect_prints_what_is_proven_without_a_policy() {
     let (output, _) = run(setup, &["inspect", "--json", IMAGE]).await;
     let inspection: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(inspection["facts"].as_array().unwrap().len(), 3);
+    assert_eq!(inspection["tags"].as_object().unwrap().len(), 2);
     assert_eq!(inspection["coverage"], "complete");
+}
+
+#[tokio::test]
+async fn inspect_names_the_code_of_what_proves_nothing() {
+    let stranger = Authority::new("stranger");
+    let publish = |_: &Authority, to: &mut Repositories| seed::era_b(&stranger, to, "fystacklabs/apex", "v1.2.3");
+    let (_registry, setup) = released(publish).await;
+    let (output, _) = run(setup, &["inspect", IMAGE]).await;
+    let text = stdout(&output);
+    for part in ["└── proves nothing: ", "[certificate-invalid]\n", "evidence    sigstore bundle sha256:"] {
+        assert!(text.contains(part), "no {part} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn inspect_says_that_nothing_is_published() {
+    let (_registry, setup) = unsigned().await;
+    let (output, _) = run(setup, &["inspect", IMAGE]).await;
+    assert!(stdout(&output).contains("nothing is published about it"), "{output:?}");
 }
 
 #[test]
