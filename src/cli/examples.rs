@@ -8,6 +8,7 @@ Examples:
   bonafide verify --json ghcr.io/acme/app@sha256:..   the same for scripts
   bonafide inspect cgr.dev/chainguard/static          everything that is proven about an image
   bonafide storage status                             how much is kept on disk
+  bonafide explain wrong-identity                     what a reason means, and what to do
   bonafide policy test cases                          do the rules still say what they should?
 
 Exit codes: 0 done or admitted, 1 failed, 2 misspelt command, 3 refused, 4 undecided, 64 bad configuration.";
@@ -54,6 +55,13 @@ Examples:
   bonafide config schema > schema.json                for editors: put \"#:schema schema.json\" atop the configuration
 
 Exit codes: 0 done, or it can be used; 64 it cannot.";
+
+pub(in crate::cli) const EXPLAIN: &str = "\
+Examples:
+  bonafide explain                                    every reason, from the least telling to the most telling
+  bonafide explain wrong-identity                     what it means, what to do, what it looks like
+
+Exit codes: 0 done, 2 there is no such reason.";
 
 pub(in crate::cli) const POLICY: &str = "\
 Examples:

@@ -1,6 +1,7 @@
 //! The commands: what people type, what they read, and the exit codes that scripts rely on.
 
 mod examples;
+mod explain;
 mod fact;
 mod inspect;
 mod lines;
@@ -27,6 +28,7 @@ use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, Environment};
 use crate::content::ContentError;
 use crate::oci::Image;
+use crate::policy::ReasonCode;
 use crate::telemetry::{self, TelemetryError, Verbosity};
 
 /// Failed to start, or to write what was found out.
@@ -66,6 +68,13 @@ enum Command {
         asked: Asked,
         #[arg(long, value_name = "DIR|FILE.json", help = RECORD_HELP)]
         record: Option<PathBuf>,
+    },
+    /// Say what a reason means, and what to do about it
+    #[command(after_help = examples::EXPLAIN)]
+    Explain {
+        /// A code as verify, a refusal or a metric shows it, such as wrong-identity; all of them without
+        #[arg(value_parser = explain::code)]
+        code: Option<ReasonCode>,
     },
     /// Work with the rules of the configuration
     #[command(subcommand, after_help = examples::POLICY)]
@@ -145,6 +154,7 @@ impl Cli {
             Command::Serve => runtime.block_on(Box::pin(serve(self.config()?))),
             Command::Verify(asked) => runtime.block_on(Box::pin(verify(self, asked))),
             Command::Inspect { asked, record } => runtime.block_on(Box::pin(inspect(self, asked, record.as_deref()))),
+            Command::Explain { code } => print_reason(*code),
             Command::Policy(PolicyCommand::Test { place, json }) => test(&self.config()?, place, *json),
             Command::Storage(command) => runtime.block_on(Box::pin(storage::run(command, self.config()?))),
             Command::Config(ConfigCommand::Check) => check(&self.config()?),
@@ -161,9 +171,12 @@ impl Command {
     const fn verbosity(&self) -> Verbosity {
         match self {
             Self::Serve => Verbosity::Decisions,
-            Self::Verify(_) | Self::Inspect { .. } | Self::Policy(_) | Self::Storage(_) | Self::Config(_) => {
-                Verbosity::Problems
-            }
+            Self::Verify(_)
+            | Self::Inspect { .. }
+            | Self::Explain { .. }
+            | Self::Policy(_)
+            | Self::Storage(_)
+            | Self::Config(_) => Verbosity::Problems,
         }
     }
 }
@@ -184,6 +197,11 @@ fn check(config: &Config) -> Result<ExitCode, CommandError> {
     warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
     config.warnings.iter().try_for_each(|warning| writeln!(out, "probably not meant: {warning}"))?;
     config.weakenings().iter().try_for_each(|weakening| writeln!(out, "weakened: {weakening}"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_reason(code: Option<ReasonCode>) -> Result<ExitCode, CommandError> {
+    explain::write(&mut io::stdout().lock(), code)?;
     Ok(ExitCode::SUCCESS)
 }
 

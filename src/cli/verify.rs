@@ -35,7 +35,10 @@ pub(in crate::cli) fn write(out: &mut dyn Write, explanation: &Explanation) -> i
         out.blank()?;
         out.line(text)?;
     }
-    Ok(())
+    match explanation.verdict.as_ref().and_then(Verdict::most_telling) {
+        Some((_, reason)) => out.line(format_args!("What to do about it: bonafide explain {}", reason.code)),
+        None => Ok(()),
+    }
 }
 
 fn write_verdict(out: &mut Lines<'_>, verdict: &Verdict) -> io::Result<()> {

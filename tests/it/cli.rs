@@ -113,6 +113,7 @@ async fn verify_says_3_for_what_is_refused_and_why() {
     let text = stdout(&output);
     assert!(text.contains("decision    refused") && text.contains("signature   NOT MET"), "{text}");
     assert!(text.contains("is not proven: "), "{text}");
+    assert!(text.ends_with("What to do about it: bonafide explain missing\n"), "{text}");
     let (output, _) = run(setup, &["verify", "docker.io/library/nginx:1"]).await;
     assert_eq!(code(&output), 3, "{output:?}");
 }
@@ -240,6 +241,20 @@ async fn inspect_says_that_nothing_is_published() {
 }
 
 #[test]
+fn explain_says_what_a_reason_means_and_what_to_do() {
+    let setup = Setup::new("");
+    let output = setup.run(&["explain", "wrong-identity"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    for part in ["means       Signed by somebody else", "what to do  Compare", "looks like  signed by "] {
+        assert!(stdout(&output).contains(part), "no {part} in {output:?}");
+    }
+    let all = setup.run(&["explain"]);
+    assert!(stdout(&all).starts_with("not-reached ") && stdout(&all).contains("\nunavailable "), "{all:?}");
+    let none = setup.run(&["explain", "nonsense"]);
+    assert!(code(&none) == 2 && stderr(&none).contains("bonafide explain lists them all"), "{none:?}");
+}
+
+#[test]
 fn a_usable_configuration_is_0() {
     let output = Setup::new("").run(&["config", "check"]);
     assert_eq!(code(&output), 0, "{output:?}");
@@ -301,6 +316,7 @@ fn help_has_examples() {
         (&["serve"], "bonafide serve"),
         (&["verify"], "bonafide verify registry.k8s.io/"),
         (&["inspect"], "bonafide inspect cgr.dev/"),
+        (&["explain"], "bonafide explain wrong-identity"),
         (&["policy"], "bonafide policy test"),
         (&["policy", "test"], "bonafide policy test"),
         (&["config"], "bonafide config check"),
