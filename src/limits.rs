@@ -40,6 +40,13 @@ pub const JSON_VALUES: usize = 3_000_000;
 pub const PACKAGES: usize = 200_000;
 /// Most children of an index, and most layers of an image.
 pub const DESCRIPTORS: usize = 1024;
+/// Most images of an unproven index that are judged for it: official images are for some ten platforms, and each costs its
+/// own evidence. What is beyond is judged when it is asked for, and opens no index.
+pub const INDEX_CHILDREN: usize = 32;
+/// Longest line of images built from images that is judged: distributions, runtimes and platforms stack up to five.
+pub const BASE_DEPTH: usize = 8;
+/// Most base images that are judged for one request, however they branch: a build of many stages has a dozen.
+pub const BASE_IMAGES: usize = 64;
 /// Deepest JSON that is parsed; `serde_json` stops at 128 by itself.
 pub const JSON_DEPTH: usize = 128;
 /// Most members of one JSON object: no statement or SBOM comes near, and each costs memory while it is read.

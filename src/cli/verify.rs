@@ -89,6 +89,8 @@ const fn kind(kind: RequirementKind) -> &'static str {
         RequirementKind::Signature => "signature",
         RequirementKind::Provenance => "provenance",
         RequirementKind::Sbom => "sbom",
+        RequirementKind::BaseImage => "base image",
+        RequirementKind::Index => "index",
         RequirementKind::Rule => "rule",
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::BaseImage;
 use crate::evidence::{Scan, Summary, Vex};
 use crate::oci::Digest;
 
@@ -64,6 +65,23 @@ pub struct Provenance {
     pub invocation: Option<String>,
     /// `materials` (v0.2) or `resolvedDependencies` (v1).
     pub dependencies: Vec<Dependency>,
+    /// The images among them: base images, stages, tools.
+    #[serde(default)]
+    pub base_images: Vec<BaseImage>,
+}
+
+/// Builds of these types list every image that they are given (BuildKit, "SLSA definitions"): where there is none, the
+/// image was built from scratch.
+const LIST_IMAGES: [&str; 2] = [
+    "https://mobyproject.org/buildkit@v1",
+    "https://github.com/moby/buildkit/blob/master/docs/attestations/slsa-definitions.md",
+];
+
+impl Provenance {
+    /// Whether every image that went into the build is known to be listed.
+    pub fn lists_images(&self) -> bool {
+        LIST_IMAGES.contains(&&*self.build_type)
+    }
 }
 
 /// A version of the SLSA provenance predicate.

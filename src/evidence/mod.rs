@@ -1,5 +1,6 @@
 //! What an upstream published about a digest. Untrusted: this module parses and proves nothing.
 
+mod base_image;
 mod claim;
 mod cyclonedx;
 mod layer;
@@ -19,6 +20,7 @@ mod tag;
 mod text;
 mod vex;
 
+pub use base_image::BaseImage;
 pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, SbomFormat, SlsaVersion, Statement};
 pub use layer::{Layer, Via, layers};
 pub use media::{is_evidence_blob, is_evidence_manifest};

@@ -87,7 +87,7 @@ fn one_separator(name: &str) -> String {
 }
 
 /// The package URL that `text` is, or is meant to be.
-fn parse_purl(text: &str) -> Option<PackageUrl<'static>> {
+pub(in crate::evidence) fn parse_purl(text: &str) -> Option<PackageUrl<'static>> {
     let text = text.trim();
     let mut purl: PackageUrl<'_> = text.parse().ok().or_else(|| repaired(text))?;
     if purl.namespace() == Some("") {

@@ -199,6 +199,28 @@ impl Facts {
         Ok(())
     }
 
+    /// Remembers for good that `digests` were seen under `tag`, in an index that it means.
+    ///
+    /// # Errors
+    /// What keeps the database from being read or written.
+    pub async fn seen(&self, repository: &Repository, tag: &Tag, digests: &[Digest]) -> Result<(), FactsError> {
+        let mut unknown = Vec::new();
+        for digest in digests {
+            if !self.tags_of(repository, *digest).await?.contains(tag) {
+                unknown.push(*digest);
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        self.store.keep_seen(repository, tag, &unknown, self.clock.now()).await?;
+        for digest in unknown {
+            let stored = self.store.tags_of(repository, digest, TAGS).await?;
+            self.tags.add((repository.clone(), digest), stored).await;
+        }
+        Ok(())
+    }
+
     /// The digest that was last admitted for `tag`. Judge it again before it is served.
     ///
     /// # Errors

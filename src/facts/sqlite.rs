@@ -207,13 +207,33 @@ impl FactStore for Sqlite {
         const MEANS: &str = "INSERT INTO resolutions (digest, resolved_at, upstream, repository, tag) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (upstream, repository, tag) \
              DO UPDATE SET digest = excluded.digest, resolved_at = excluded.resolved_at";
-        const SEEN: &str = "INSERT INTO tags (digest, seen_at, upstream, repository, tag) VALUES ($1, $2, $3, $4, $5) \
-             ON CONFLICT (upstream, repository, digest, tag) DO UPDATE SET seen_at = excluded.seen_at";
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed(KEEP_TAG))?;
         for sql in [MEANS, SEEN] {
             sqlx::query(sql)
                 .bind(resolution.digest.to_string())
                 .bind(resolution.resolved_at.as_microsecond())
+                .bind(repository.upstream.as_str())
+                .bind(repository.name.as_str())
+                .bind(tag.as_str())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed(KEEP_TAG))?;
+        }
+        transaction.commit().await.map_err(failed(KEEP_TAG))
+    }
+
+    async fn keep_seen(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digests: &[Digest],
+        now: Timestamp,
+    ) -> Result<(), FactsError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed(KEEP_TAG))?;
+        for digest in digests {
+            sqlx::query(SEEN)
+                .bind(digest.to_string())
+                .bind(now.as_microsecond())
                 .bind(repository.upstream.as_str())
                 .bind(repository.name.as_str())
                 .bind(tag.as_str())
@@ -272,6 +292,10 @@ impl FactStore for Sqlite {
         tags.into_iter().map(|tag| tag.parse().map_err(|_| FactsError::Row { action: READ_TAG, text: tag })).collect()
     }
 }
+
+/// That a digest was seen under a tag.
+const SEEN: &str = "INSERT INTO tags (digest, seen_at, upstream, repository, tag) VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (upstream, repository, digest, tag) DO UPDATE SET seen_at = excluded.seen_at";
 
 const READ_GRANTS: &str = "read the grants of a digest";
 const KEEP_GRANTS: &str = "keep what an image reaches";

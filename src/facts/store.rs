@@ -98,6 +98,15 @@ pub trait FactStore: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<(), FactsError>;
 
+    /// Keeps that all of `digests` were seen under `tag`, or none of them.
+    async fn keep_seen(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        digests: &[Digest],
+        now: Timestamp,
+    ) -> Result<(), FactsError>;
+
     /// The tags that `digest` was seen under, the latest first, at most `most`.
     async fn tags_of(&self, repository: &Repository, digest: Digest, most: u32) -> Result<Vec<Tag>, FactsError>;
 }

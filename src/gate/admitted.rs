@@ -16,6 +16,16 @@ pub struct Admitted {
     pub(in crate::gate) digest: Digest,
     pub(in crate::gate) root: Digest,
     pub(in crate::gate) size: Size,
+    pub(in crate::gate) grants: Grants,
+}
+
+/// What an admitted manifest grants to its root.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::gate) enum Grants {
+    /// What it names.
+    Reached,
+    /// Nothing: it is not proven itself, and each of its children is to be judged by itself.
+    Nothing,
 }
 
 /// How many bytes an admitted digest may have.

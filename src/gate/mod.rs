@@ -4,6 +4,8 @@
 //! repository only, and is served while one of its roots is admitted at that moment.
 
 mod admitted;
+mod bases;
+mod children;
 mod collect;
 mod evidence;
 mod explain;
@@ -30,7 +32,8 @@ use crate::content::Library;
 use crate::current::Current;
 use crate::evidence::subject_of_tag;
 use crate::facts::{Facts, Grant, GrantKind, ProofKey};
-use crate::gate::admitted::Size;
+use crate::gate::admitted::{Grants, Size};
+use crate::gate::bases::Line;
 use crate::gate::manifests::Manifests;
 use crate::gate::memory::Memory;
 use crate::gate::metrics::Metrics;
@@ -86,6 +89,8 @@ struct Target<'a> {
     digest: Digest,
     policy: Arc<Policy>,
     trust: Arc<Trust>,
+    /// What was built from it, where it is judged as a base image.
+    line: Option<&'a Line<'a>>,
 }
 
 /// What is served, and why.
@@ -102,6 +107,7 @@ struct Decided {
 struct Judged {
     verdict: Verdict,
     root: Digest,
+    grants: Grants,
 }
 
 impl Gate {
@@ -180,13 +186,20 @@ impl Gate {
     }
 
     fn target<'a>(&self, image: &'a Image, digest: Digest) -> Target<'a> {
-        Target { image, tag: image.tag(), digest, policy: self.policy.snapshot(), trust: self.trust.snapshot() }
+        Target {
+            image,
+            tag: image.tag(),
+            digest,
+            policy: self.policy.snapshot(),
+            trust: self.trust.snapshot(),
+            line: None,
+        }
     }
 
     async fn decide_digest(&self, target: &Target<'_>) -> Result<Decided, Refusal> {
         let judged = self.judge_manifest(target).await?;
         let decided = Self::admitted(target, judged, Size::Manifest)?;
-        if decided.verdict.mode != Some(Mode::Enforce) {
+        if decided.verdict.mode != Some(Mode::Enforce) || decided.admitted.grants == Grants::Nothing {
             self.check_presence(&decided.admitted).await?;
         }
         Ok(decided)
@@ -200,6 +213,7 @@ impl Gate {
             granted => granted.map(|(judged, _)| judged).filter(|judged| is_undecided(&judged.verdict)),
         };
         let own = self.judge(target, target.digest).await?;
+        let own = self.or_children(target, own).await?;
         match own.verdict.decision {
             // Nothing is refused while a root that might admit it is undecided.
             Decision::Refuse => Ok(granted.unwrap_or(own)),
@@ -241,11 +255,11 @@ impl Gate {
         if let Some(verdict) = policy.revoked(digest) {
             return Err(Refusal::denied(image, Some(digest), verdict));
         }
-        let Judged { verdict, root } = judged;
+        let Judged { verdict, root, grants } = judged;
         match verdict.decision {
             Decision::Admit => {
                 let repository = image.repository.clone();
-                Ok(Decided { admitted: Admitted { repository, digest, root, size }, verdict, instead_of: None })
+                Ok(Decided { admitted: Admitted { repository, digest, root, size, grants }, verdict, instead_of: None })
             }
             Decision::Refuse => Err(Refusal::denied(image, Some(digest), verdict)),
             Decision::Undecided => Err(Refusal::unsettled(undecided(&verdict), digest, verdict)),
@@ -278,14 +292,18 @@ impl Gate {
     /// was seen under: a rule for a tag is no rule for whatever digest a client names.
     async fn judge(&self, target: &Target<'_>, root: Digest) -> Result<Judged, Refusal> {
         let tags = self.tags_of(target, root).await?;
+        self.judge_under(target, root, &tags).await
+    }
+
+    async fn judge_under(&self, target: &Target<'_>, root: Digest, tags: &[Option<Tag>]) -> Result<Judged, Refusal> {
         let mut proof = None;
-        let mut verdict = self.verdict(target, root, &tags, &mut proof).await?;
+        let mut verdict = self.verdict(target, root, tags, &mut proof).await?;
         if verdict.decision == Decision::Refuse && proof.as_ref().is_some_and(|proof| self.is_stale(proof)) {
             // What could not be asked for now may be what has come since: the new proof counts, even if it is partial.
             proof = Some(self.prove(&target.image.repository, root, &target.trust).await?);
-            verdict = self.verdict(target, root, &tags, &mut proof).await?;
+            verdict = self.verdict(target, root, tags, &mut proof).await?;
         }
-        Ok(Judged { verdict, root })
+        Ok(Judged { verdict, root, grants: Grants::Reached })
     }
 
     async fn tags_of(&self, target: &Target<'_>, root: Digest) -> Result<Vec<Option<Tag>>, Refusal> {
@@ -313,6 +331,7 @@ impl Gate {
                 *proof = Some(self.proof(repository, root, &target.trust).await?);
             }
             let verdict = target.policy.judge(&request, proof.as_deref(), self.clock.now());
+            let verdict = self.with_bases(target, root, verdict).await;
             match verdict.decision {
                 Decision::Admit => return Ok(verdict),
                 Decision::Undecided => best = best.filter(is_undecided).or(Some(verdict)),

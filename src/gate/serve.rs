@@ -9,7 +9,7 @@ use bytes::Bytes;
 use crate::content::{Length, Origin, OriginBody, Reader};
 use crate::facts::GrantKind;
 use crate::gate::Gate;
-use crate::gate::admitted::{Admitted, Refusal, Size};
+use crate::gate::admitted::{Admitted, Grants, Refusal, Size};
 use crate::limits::{DESCRIPTORS, MANIFEST_BYTES};
 use crate::oci::{Digest, ErrorCode, Manifest, Repository, RepositoryName, Tag, digest_of, parse_manifest};
 use crate::upstream::{TagPage, Upstream};
@@ -33,9 +33,13 @@ impl Gate {
     /// [`Refusal::NotFound`] if the upstream lost it, [`Refusal::Invalid`] if it is no manifest that can be served,
     /// [`Refusal::Undecided`] if it cannot be fetched now.
     pub async fn manifest(&self, admitted: &Admitted) -> Result<ManifestBody, Refusal> {
-        let Admitted { repository, digest, root, .. } = admitted;
+        let Admitted { repository, digest, root, grants, .. } = admitted;
         let (bytes, manifest) = self.fetch_manifest(repository, *digest).await?;
-        self.facts.grant(repository, *root, &reached(&manifest)?).await?;
+        let reached = reached(&manifest)?;
+        match grants {
+            Grants::Reached => self.facts.grant(repository, *root, &reached).await?,
+            Grants::Nothing => {}
+        }
         Ok(ManifestBody { bytes, media_type: manifest.media_type(), digest: *digest })
     }
 

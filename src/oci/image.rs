@@ -3,12 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, DigestError, NameError, RepositoryName, Tag, UpstreamName};
 
 /// A repository of a configured upstream, such as `docker.io/library/nginx`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Repository {
     /// The upstream that holds it.
     pub upstream: UpstreamName,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::policy::identity::{Identity, shown_signer};
 use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
-use crate::policy::reason::{because, claims, reasons};
+use crate::policy::reason::{because, claims, reasons, unavailable};
 use crate::policy::revoked::Revoked;
 use crate::policy::sbom::SbomRule;
 use crate::policy::{Decision, Reason, ReasonCode, Requirement, RequirementKind, Rule, Verdict};
@@ -29,7 +29,21 @@ impl<'a> Candidates<'a> {
         let sbom = rule.sbom.iter().map(|demand| self.sbom(demand));
         let requirements: Vec<_> = signatures.chain(provenance).chain(sbom).collect();
         let decision = self.decide(&requirements);
-        Verdict::by(rule, decision, requirements)
+        let verdict = Verdict::by(rule, decision, requirements);
+        match &rule.provenance {
+            Some(demand) if rule.base_images.is_some() && verdict.is_met() => self.awaiting_bases(verdict, demand),
+            Some(_) | None => verdict,
+        }
+    }
+
+    /// Each provenance that does may name other images: it is enough if those of one of them are admitted.
+    fn awaiting_bases(&self, verdict: Verdict, demand: &ProvenanceRule) -> Verdict {
+        let does =
+            |fact: &&Arc<Fact>| self.check_standing(fact).and_then(|()| self.check_provenance(demand, fact)).is_ok();
+        let provenances = self.of(RequirementKind::Provenance).filter(does).map(Arc::clone).collect();
+        let reasons = vec![unavailable("base images are judged last")];
+        let verdict = verdict.with(Requirement::unmet(RequirementKind::BaseImage, reasons), Decision::Undecided);
+        Verdict { provenances, ..verdict }
     }
 
     /// What was not seen may be what is missing: then a refusal would be a guess. What is denied stays denied.
@@ -56,11 +70,15 @@ impl<'a> Candidates<'a> {
     }
 
     fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
-        self.first_that(RequirementKind::Provenance, |fact| match fact.claim() {
+        self.first_that(RequirementKind::Provenance, |fact| self.check_provenance(demand, fact))
+    }
+
+    fn check_provenance(&self, demand: &ProvenanceRule, fact: &Fact) -> Result<(), Reason> {
+        match fact.claim() {
             Claim::Provenance(provenance) => demand.check(fact.signer(), provenance, self.request.tag),
             Claim::Summary(summary) => demand.check_summary(summary, fact.signer(), self.request, self.now),
             Claim::Signature | Claim::Sbom(_) | Claim::Vex(_) | Claim::Scan(_) | Claim::Other { .. } => Ok(()),
-        })
+        }
     }
 
     /// One bill of materials must do, and none that its signers made may list what is denied.

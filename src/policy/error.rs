@@ -74,6 +74,9 @@ pub enum PolicyProblem {
     /// `on_unproven_update` in a rule that refuses nothing, or everything.
     #[error("last-admitted is for mode = \"enforce\": no other mode ever waits for a proof; remove this line")]
     NothingToKeep,
+    /// `base_images` without provenance that could name them.
+    #[error("base images are those that provenance names: add [rule.provenance], or remove this line")]
+    NoProvenance,
     /// A bill of materials signed by anybody.
     #[error("who signs the bill of materials? add signed_by = {{ .. }} here, or a [[rule.signature]] to the rule")]
     NoSigner,

@@ -25,8 +25,8 @@ pub use pattern::GlobError;
 pub use recorded::{OtherImage, RecordedFacts};
 pub use rule::Rule;
 pub use settings::{
-    BuilderSettings, ExceptionSettings, OnUnprovenUpdate, ProvenanceSettings, RevokedSettings, RuleSettings,
-    SbomSettings, Settings, SignatureSettings, VerifierSettings,
+    BaseImagesSettings, BuilderSettings, ExceptionSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings,
+    RevokedSettings, RuleSettings, SbomSettings, Settings, SignatureSettings, VerifierSettings,
 };
 pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
 pub use view::{FactView, VerdictView};
@@ -82,6 +82,11 @@ impl Policy {
                 Mode::Enforce | Mode::Audit => true,
                 Mode::Allow | Mode::Deny => false,
             })
+    }
+
+    /// Whether the images of an index that is not proven are judged each by itself.
+    pub fn judges_children(&self, repository: &Repository, tag: Option<&Tag>) -> bool {
+        self.rule(repository, tag).is_some_and(Rule::judges_children)
     }
 
     /// Whether the digest that was last admitted for `tag` is served while a newer one is unproven.

@@ -5,7 +5,7 @@ use crate::policy::{Reason, ReasonCode, RequirementKind};
 use crate::verify::{Claim, Coverage, Flaw, FlawKind, Proof};
 
 /// Most reasons told for one requirement: evidence is bounded, but strangers can publish as much as that.
-const REASONS: usize = 16;
+pub(super) const REASONS: usize = 16;
 /// Most characters shown of a text that somebody else wrote.
 const SHOWN: usize = 256;
 
@@ -90,6 +90,8 @@ fn kind_in_words(kind: RequirementKind) -> &'static str {
         RequirementKind::Signature => "signature",
         RequirementKind::Provenance => "signed SLSA provenance",
         RequirementKind::Sbom => "signed bill of materials (SPDX or CycloneDX)",
+        RequirementKind::BaseImage => "base image",
+        RequirementKind::Index => "proven image",
         RequirementKind::Rule => "rule",
     }
 }
@@ -119,7 +121,7 @@ fn is_of(predicate: &str, kind: RequirementKind) -> bool {
         RequirementKind::Signature => predicate == SIGNATURE_TYPE,
         RequirementKind::Provenance => predicate.starts_with(PROVENANCE_TYPE) || predicate.starts_with(SUMMARY_TYPE),
         RequirementKind::Sbom => SBOM_TYPES.iter().any(|prefix| predicate.starts_with(prefix)),
-        RequirementKind::Rule => false,
+        RequirementKind::BaseImage | RequirementKind::Index | RequirementKind::Rule => false,
     }
 }
 

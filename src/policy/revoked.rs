@@ -115,6 +115,7 @@ impl Exception {
             mode: Some(Mode::Allow),
             requirements: Vec::new(),
             message: None,
+            provenances: Vec::new(),
         }
     }
 

@@ -10,7 +10,9 @@ use crate::policy::identity::{DEFAULT_TRUST, Identity};
 use crate::policy::pattern::Glob;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::sbom::SbomRule;
-use crate::policy::settings::{OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings};
+use crate::policy::settings::{
+    BaseImagesSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings,
+};
 use crate::policy::{Known, Mode};
 
 /// One rule of the policy.
@@ -21,6 +23,8 @@ pub struct Rule {
     tags: Option<Vec<Glob>>,
     mode: Mode,
     message: Option<Arc<str>>,
+    index: IndexSettings,
+    pub(super) base_images: Option<BaseImagesSettings>,
     on_unproven_update: OnUnprovenUpdate,
     pub(super) signatures: Vec<Identity>,
     pub(super) provenance: Option<ProvenanceRule>,
@@ -60,6 +64,11 @@ impl Rule {
     pub(super) fn is_for_tag(&self, tag: Option<&Tag>) -> bool {
         let Some(tags) = &self.tags else { return true };
         tag.is_some_and(|tag| tags.iter().any(|tags| tags.matches(tag.as_str())))
+    }
+
+    /// Whether it judges the images of an index that is not proven each by itself.
+    pub(super) fn judges_children(&self) -> bool {
+        self.index == IndexSettings::Children
     }
 
     /// Whether it keeps serving what was admitted while a tag has moved to what is not.
@@ -103,6 +112,8 @@ impl Rule {
             tags: settings.tags.as_ref().map(|tags| globs(tags, "tags", at)).transpose()?,
             mode: settings.mode,
             message: settings.message.as_deref().map(Into::into),
+            index: settings.index,
+            base_images: settings.base_images,
             on_unproven_update: settings.on_unproven_update,
             provenance: provenance
                 .map(|block| provenance_rule(block, &signatures, catalogue, at, known))
@@ -144,11 +155,15 @@ fn check_shape(settings: &RuleSettings, at: &Place) -> Result<(), PolicyError> {
     if settings.on_unproven_update == OnUnprovenUpdate::LastAdmitted && settings.mode != Mode::Enforce {
         return Err(at.key("on_unproven_update").problem(PolicyProblem::NothingToKeep));
     }
+    let looks = demands || settings.index == IndexSettings::Children || settings.base_images.is_some();
+    if settings.base_images.is_some() && settings.provenance.is_none() && demands {
+        return Err(at.key("base_images").problem(PolicyProblem::NoProvenance));
+    }
     match (settings.mode, demands) {
         (Mode::Enforce | Mode::Audit, false) => Err(at.problem(PolicyProblem::NoRequirement)),
-        (Mode::Allow, true) => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("allow"))),
-        (Mode::Deny, true) => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("deny"))),
-        (Mode::Enforce | Mode::Audit, true) | (Mode::Allow | Mode::Deny, false) => Ok(()),
+        (Mode::Allow, _) if looks => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("allow"))),
+        (Mode::Deny, _) if looks => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("deny"))),
+        (Mode::Enforce | Mode::Audit, true) | (Mode::Allow | Mode::Deny, _) => Ok(()),
     }
 }
 

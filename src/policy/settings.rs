@@ -49,11 +49,34 @@ pub struct RuleSettings {
     pub provenance: Option<ProvenanceSettings>,
     /// What must be known of its content.
     pub sbom: Option<SbomSettings>,
+    /// What of an index must be proven.
+    #[serde(default = "root")]
+    pub index: IndexSettings,
+    /// What is asked of the images that it was built from.
+    pub base_images: Option<BaseImagesSettings>,
     /// What is served while a tag has moved to what is not proven.
     #[serde(default = "refuse")]
     pub on_unproven_update: OnUnprovenUpdate,
     /// What whoever is refused gets to read besides the reason.
     pub message: Option<String>,
+}
+
+/// What of an index must be proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IndexSettings {
+    /// The index, which proves all that it names.
+    Root,
+    /// Each of its images by itself, where the index is not proven.
+    Children,
+}
+
+/// What is asked of the images that an image was built from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BaseImagesSettings {
+    /// Each must be admitted too, by its own rule.
+    Judge,
 }
 
 /// What is served while a tag has moved to what is not proven.
@@ -200,6 +223,10 @@ fn read_optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 
 fn enforce() -> Mode {
     Mode::Enforce
+}
+
+fn root() -> IndexSettings {
+    IndexSettings::Root
 }
 
 fn refuse() -> OnUnprovenUpdate {

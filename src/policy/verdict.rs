@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::Rule;
+use crate::policy::reason::REASONS;
 use crate::verify::Fact;
 
 /// The outcome of judging one request.
@@ -22,6 +23,9 @@ pub struct Verdict {
     pub requirements: Vec<Requirement>,
     /// What the operator wants a refused client to read.
     pub message: Option<Arc<str>>,
+    /// What meets the rule as provenance, where the images that it names have to be judged before anything is decided:
+    /// those of one of these. Until then the verdict is "undecided".
+    pub provenances: Vec<Arc<Fact>>,
 }
 
 impl Verdict {
@@ -30,7 +34,14 @@ impl Verdict {
         let text = "no admitted image of this repository reaches this blob: pull the image by its tag first".to_owned();
         let reasons = vec![Reason { code: ReasonCode::NotReached, text }];
         let requirement = Requirement::unmet(RequirementKind::Rule, reasons);
-        Self { decision: Decision::Refuse, rule: None, mode: None, requirements: vec![requirement], message: None }
+        Self {
+            decision: Decision::Refuse,
+            rule: None,
+            mode: None,
+            requirements: vec![requirement],
+            message: None,
+            provenances: Vec::new(),
+        }
     }
 
     /// The verdict of `rule`. A rule that only watches serves whatever it says.
@@ -42,7 +53,42 @@ impl Verdict {
             mode: Some(rule.mode()),
             requirements,
             message: rule.message(),
+            provenances: Vec::new(),
         }
+    }
+
+    /// The same once all images are admitted that `fact` names, which is one of its provenances.
+    #[must_use]
+    pub fn on_known_bases(self, fact: &Arc<Fact>) -> Self {
+        self.on_bases(Requirement::met(RequirementKind::BaseImage, fact), Decision::Admit)
+    }
+
+    /// The same where for each of its provenances some image is not admitted that it names, for these reasons.
+    #[must_use]
+    pub fn on_unknown_bases(self, mut reasons: Vec<Reason>, decision: Decision) -> Self {
+        reasons.sort_by(|a, b| (b.code, &a.text).cmp(&(a.code, &b.text)));
+        reasons.dedup();
+        reasons.truncate(REASONS);
+        self.on_bases(Requirement::unmet(RequirementKind::BaseImage, reasons), decision)
+    }
+
+    fn on_bases(mut self, requirement: Requirement, decision: Decision) -> Self {
+        self.provenances.clear();
+        self.requirements.retain(|requirement| requirement.kind != RequirementKind::BaseImage);
+        self.with(requirement, decision)
+    }
+
+    /// Whether it admits what meets every requirement: a rule that only watches admits other things too.
+    pub fn is_met(&self) -> bool {
+        self.decision == Decision::Admit && self.requirements.iter().all(|requirement| requirement.met)
+    }
+
+    /// The same with one requirement more, by which it is `decision`. A rule that only watches still serves.
+    #[must_use]
+    pub fn with(mut self, requirement: Requirement, decision: Decision) -> Self {
+        self.requirements.push(requirement);
+        self.decision = if self.mode == Some(Mode::Audit) { Decision::Admit } else { decision };
+        self
     }
 
     /// The requirement whose first reason is the most telling of all, with that reason; the first of equals, since rules
@@ -121,6 +167,11 @@ pub enum RequirementKind {
     Provenance,
     /// The `[rule.sbom]` block.
     Sbom,
+    /// `base_images`: the images that it was built from.
+    #[serde(rename = "base-image")]
+    BaseImage,
+    /// An index that is not proven itself (`index = "children"`): one of its images must be.
+    Index,
     /// The rule itself: none matched, or it denies.
     Rule,
 }
@@ -202,6 +253,8 @@ pub enum ReasonCode {
     VerificationFailed,
     /// The bill of materials is of a standard that the rule does not accept.
     WrongSbomFormat,
+    /// An image that it was built from is not admitted itself, or cannot be told.
+    BaseImageUnproven,
     /// A package that the rule denies is in the bill of materials.
     DeniedPackage,
     /// Revoked: the image, its signer, or the commit that it was built from.
@@ -212,7 +265,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
@@ -242,6 +295,7 @@ impl ReasonCode {
         Self::ClaimsDisagree,
         Self::VerificationFailed,
         Self::WrongSbomFormat,
+        Self::BaseImageUnproven,
         Self::DeniedPackage,
         Self::Revoked,
         Self::Unavailable,

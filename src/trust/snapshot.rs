@@ -16,7 +16,7 @@ use crate::trust::settings::{DomainSettings, KeySettings, Requirement, WithoutLo
 
 /// The version of the checks themselves. Raised when `verify` starts to prove less, more or something else: what was
 /// proved before is then proved again.
-const CHECKS: u32 = 2;
+const CHECKS: u32 = 3;
 
 /// The public-good instance of Sigstore: log and certificate timestamps required.
 const PUBLIC_GOOD: &str = "public-good";

@@ -134,6 +134,13 @@ fn errors_name_the_line_in_which_to_look() {
             5,
             "is for mode = \"enforce\"",
         ),
+        ("[[rule]]\nname = 'r'\nimages = ['a.io/b']\nmode = 'allow'\nindex = 'children'\n", 4, "looks at no evidence"),
+        (
+            "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nbase_images = 'judge'\n[[rule.signature]]\nkey = 'k'\n\
+             [[key]]\nname = 'k'\npath = 'a'\n",
+            4,
+            "add [rule.provenance]",
+        ),
         ("[[key]]\nname = 'k'\npath = 'a'\n[[key]]\nname = 'k'\npath = 'b'\n", 5, "is used by another [[key]]"),
         ("[[trust]]\nname = 'github'\ntrusted_root = 'r'\n", 2, "built in"),
         (

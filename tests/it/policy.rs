@@ -817,6 +817,18 @@ fn judge(settings: &str, tag: Option<&str>, proof: &Proof) -> Verdict {
     policy(settings).unwrap().judge(&request, Some(proof), Timestamp::UNIX_EPOCH)
 }
 
+#[test]
+fn who_leaves_base_images_unjudged_admits_nothing() {
+    let rule = RULE.replace("message =", "base_images = \"judge\"\n    message =");
+    let verdict = judge(&rule, Some("v1.2.3"), &proof(&all()));
+    assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Undecided, 1), "{verdict:#?}");
+    let known = verdict.clone().on_known_bases(&verdict.provenances[0]);
+    assert_eq!((known.decision, known.is_met(), known.requirements.len()), (Decision::Admit, true, 4));
+    // Where something else is not met, no base image changes that.
+    let verdict = judge(&rule, Some("v1.2.3"), &proof(&all()[1..]));
+    assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Refuse, 0));
+}
+
 #[track_caller]
 fn assert_reason(settings: &str, facts: &[Value], kind: RequirementKind, code: ReasonCode, text: &str) {
     assert_reason_for(settings, Some("v1.2.3"), facts, kind, code, text);

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::evidence::list::AtMost;
 use crate::evidence::slsa::{Builder, DEPENDENCIES, Event, Resource, inputs, invocation, understood};
 use crate::evidence::strict::read_checked;
-use crate::evidence::{Dependency, Malformed, Provenance, SlsaVersion};
+use crate::evidence::{BaseImage, Dependency, Malformed, Provenance, SlsaVersion};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -60,6 +60,7 @@ pub(in crate::evidence) fn read(json: &str) -> Result<Provenance, Malformed> {
     let parameters: Parameters<'_> = understood(run.parameters).unwrap_or_default();
     let ConfigSource { uri, digest, entry_point } = run.config_source.unwrap_or_default();
     let origin = Resource { uri, digest }.origin();
+    let dependencies: Vec<_> = predicate.materials.of("materials")?.into_iter().map(Dependency::from).collect();
     Ok(Provenance {
         version: SlsaVersion::V0_2,
         builder_id: predicate.builder.id,
@@ -71,6 +72,7 @@ pub(in crate::evidence) fn read(json: &str) -> Result<Provenance, Malformed> {
         workflow: entry_point.filter(|path| !path.is_empty()),
         workflow_inputs: inputs(&event, parameters.inputs),
         invocation: invocation(predicate.metadata),
-        dependencies: predicate.materials.of("materials")?.into_iter().map(Dependency::from).collect(),
+        base_images: dependencies.iter().filter_map(BaseImage::of).collect(),
+        dependencies,
     })
 }

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 use crate::evidence::list::AtMost;
 use crate::evidence::slsa::{Builder, DEPENDENCIES, Event, Origin, Resource, inputs, invocation, some, understood};
 use crate::evidence::strict::read_checked;
-use crate::evidence::{Dependency, Malformed, Provenance, SlsaVersion};
+use crate::evidence::{BaseImage, Dependency, Malformed, Provenance, SlsaVersion};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,6 +78,7 @@ pub(in crate::evidence) fn read(json: &str) -> Result<Provenance, Malformed> {
     let workflow: Option<Workflow<'_>> = understood(parameters.workflow.or(parameters.build_config_source));
     let origin = origin(&parameters, workflow.as_ref(), &dependencies);
     let event = Event::of(build.internal_parameters);
+    let dependencies: Vec<_> = dependencies.into_iter().map(Dependency::from).collect();
     Ok(Provenance {
         version: SlsaVersion::V1,
         builder_id: run.builder.id,
@@ -89,7 +90,8 @@ pub(in crate::evidence) fn read(json: &str) -> Result<Provenance, Malformed> {
         workflow_inputs: inputs(&event, workflow.as_ref().and_then(|workflow| workflow.inputs).or(parameters.inputs)),
         workflow: workflow.and_then(|workflow| some(&workflow.path?)),
         invocation: invocation(run.metadata),
-        dependencies: dependencies.into_iter().map(Dependency::from).collect(),
+        base_images: dependencies.iter().filter_map(BaseImage::of).collect(),
+        dependencies,
     })
 }
 

@@ -36,6 +36,7 @@ fn denied() -> Refusal {
         mode: None,
         requirements: Vec::new(),
         message: Some("ask #platform".into()),
+        provenances: Vec::new(),
     };
     Refusal::Denied(Box::new(Denial { name: "docker.io/a/b:v1".into(), digest: Some(Digest::of(b"")), verdict }))
 }

@@ -9,7 +9,7 @@ use crate::support::mirror::world;
 
 impl World {
     /// What the configuration of this world is with `rules`.
-    fn config(&self, rules: &str) -> String {
+    pub(super) fn config(&self, rules: &str) -> String {
         format!("{}{rules}", world(&self.registry))
     }
 }

@@ -1,0 +1,125 @@
+//! An index that may be unproven, under a rule that judges each of its images by itself (`index = "children"`).
+
+use std::cmp::Reverse;
+
+use futures_util::{StreamExt, stream};
+
+use crate::facts::GrantKind;
+use crate::gate::admitted::{Grants, Refusal};
+use crate::gate::{Gate, Judged, Target};
+use crate::limits::INDEX_CHILDREN;
+use crate::oci::{Descriptor, Digest, Tag, digest_of};
+use crate::policy::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind};
+
+/// Children judged at once: each may have evidence to collect.
+const AT_ONCE: usize = 4;
+/// What BuildKit writes on the descriptors of attestations, and on no image's.
+const ATTESTATION: &str = "vnd.docker.reference.type";
+
+/// One image of an index.
+struct Child {
+    digest: Digest,
+    size: u64,
+    platform: String,
+}
+
+impl Gate {
+    /// `own`, the verdict on an index by its own evidence, if it is proven; else, where its rule says so, one that admits it
+    /// if one of its images at least is admitted by itself. Such an index is a list of digests: it grants nothing, and
+    /// what a client takes from it is judged when it is asked for.
+    pub(in crate::gate) async fn or_children(&self, target: &Target<'_>, own: Judged) -> Result<Judged, Refusal> {
+        if own.verdict.is_met() {
+            return Ok(own);
+        }
+        let repository = &target.image.repository;
+        let mut tags = self.tags_of(target, target.digest).await?;
+        tags.retain(|tag| target.policy.judges_children(repository, tag.as_ref()));
+        if tags.is_empty() {
+            return Ok(own);
+        }
+        let children = self.children(target).await?;
+        if children.is_empty() {
+            return Ok(own);
+        }
+        for tag in tags.iter().flatten() {
+            // By digest they are asked for with no tag, and their rule may be for some tags only.
+            let digests: Vec<_> = children.iter().map(|child| child.digest).collect();
+            self.facts.seen(repository, tag, &digests).await?;
+        }
+        let tags = &*tags;
+        let judging: Vec<_> = children.iter().map(|child| self.judge_child(target, child, tags)).collect();
+        let verdicts: Vec<_> = stream::iter(judging).buffered(AT_ONCE).collect().await;
+        let proven = verdicts.iter().flatten().find(|judged| judged.verdict.is_met());
+        Ok(match proven {
+            Some(child) => through(child),
+            None => unproven(own, &children, verdicts),
+        })
+    }
+
+    /// Its images; nothing if it is no index. Attestations are none, and are not judged: no client runs them.
+    async fn children(&self, target: &Target<'_>) -> Result<Vec<Child>, Refusal> {
+        let (_, manifest) = self.fetch_manifest(&target.image.repository, target.digest).await?;
+        Ok(manifest.children().iter().filter_map(Child::of).take(INDEX_CHILDREN).collect())
+    }
+
+    async fn judge_child(&self, target: &Target<'_>, child: &Child, tags: &[Option<Tag>]) -> Result<Judged, Refusal> {
+        let judged = self.judge_under(target, child.digest, tags).await?;
+        let is_judged = matches!(judged.verdict.mode, Some(Mode::Enforce | Mode::Audit));
+        if is_judged && judged.verdict.decision == Decision::Admit {
+            // What it names is found for a node that asks for its layers only.
+            let itself = [(child.digest, GrantKind::Manifest, child.size)];
+            self.facts.grant(&target.image.repository, child.digest, &itself).await?;
+        }
+        Ok(judged)
+    }
+}
+
+impl Child {
+    fn of(descriptor: &Descriptor) -> Option<Self> {
+        let is_attestation = descriptor.annotations().as_ref().is_some_and(|all| all.contains_key(ATTESTATION));
+        let digest = digest_of(descriptor).ok().filter(|_| !is_attestation)?;
+        let platform = descriptor.platform().as_ref();
+        let platform = platform.map(|platform| format!("{}/{} ", platform.os(), platform.architecture()));
+        Some(Self { digest, size: descriptor.size(), platform: platform.unwrap_or_default() })
+    }
+}
+
+/// The index, admitted since `child` is.
+fn through(child: &Judged) -> Judged {
+    let met = Requirement { kind: RequirementKind::Index, met: true, by: None, reasons: Vec::new() };
+    Judged { verdict: child.verdict.clone().with(met, Decision::Admit), root: child.root, grants: Grants::Nothing }
+}
+
+/// The index, with why each of its images is not proven either.
+fn unproven(own: Judged, children: &[Child], verdicts: Vec<Result<Judged, Refusal>>) -> Judged {
+    let mut reasons = Vec::new();
+    let mut decision = own.verdict.decision;
+    for (child, verdict) in children.iter().zip(verdicts) {
+        let (decided, reason) = why(verdict);
+        if decided == Decision::Undecided {
+            decision = decided;
+        }
+        let text = format!("{}{}: {}", child.platform, child.digest, reason.text);
+        reasons.push(Reason { code: reason.code, text });
+    }
+    reasons.sort_by_key(|reason| Reverse(reason.code));
+    let unmet = Requirement { kind: RequirementKind::Index, met: false, by: None, reasons };
+    Judged { verdict: own.verdict.with(unmet, decision), ..own }
+}
+
+fn why(verdict: Result<Judged, Refusal>) -> (Decision, Reason) {
+    match verdict {
+        Ok(judged) => {
+            let told = judged.verdict.most_telling();
+            let told = told.map(|(kind, told)| Reason { code: told.code, text: format!("{kind}: {}", told.text) });
+            let unknown = || Reason { code: ReasonCode::Missing, text: "it is not proven".to_owned() };
+            (judged.verdict.decision, told.unwrap_or_else(unknown))
+        }
+        Err(refusal @ Refusal::Undecided { .. }) => {
+            (Decision::Undecided, Reason { code: ReasonCode::Unavailable, text: refusal.text() })
+        }
+        Err(refusal @ (Refusal::Denied(_) | Refusal::NotFound { .. } | Refusal::Invalid { .. })) => {
+            (Decision::Refuse, Reason { code: ReasonCode::Missing, text: refusal.text() })
+        }
+    }
+}
