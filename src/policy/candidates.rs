@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::policy::identity::{Identity, shown_signer};
+use crate::policy::identity::shown_signer;
 use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::reason::{because, claims, reasons, unavailable};
 use crate::policy::revoked::Revoked;
 use crate::policy::sbom::SbomRule;
+use crate::policy::signature::SignatureRule;
 use crate::policy::{Decision, Reason, ReasonCode, Requirement, RequirementKind, Rule, Verdict};
 use crate::verify::{Claim, Coverage, Fact, Proof};
 
@@ -65,8 +66,21 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    fn signature(&self, identity: &Identity) -> Requirement {
-        self.first_that(RequirementKind::Signature, |fact| identity.check(fact.signer()))
+    /// Met by as many different signers as the block demands.
+    fn signature(&self, block: &SignatureRule) -> Requirement {
+        let kind = RequirementKind::Signature;
+        let (fit, mut misses) = self.sifted(kind, |fact| block.check(fact.signer()));
+        let counted = block.count(&fit);
+        match counted.split_first() {
+            Some((first, others)) if counted.len() >= block.at_least() => {
+                let also_by = others.iter().map(|fact| Arc::clone(fact)).collect();
+                Requirement { also_by, ..Requirement::met(kind, first) }
+            }
+            first => {
+                misses.extend(first.map(|_| block.too_few(&counted)));
+                Requirement::unmet(kind, reasons(misses, kind, self.proof))
+            }
+        }
     }
 
     fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
@@ -120,21 +134,28 @@ impl<'a> Candidates<'a> {
 
     /// A requirement is met by one fact that meets every line of it; lines are never pieced together from several.
     fn first_that(&self, kind: RequirementKind, check: impl Fn(&Fact) -> Result<(), Reason>) -> Requirement {
-        let mut misses = Vec::new();
-        let mut met: Option<&Arc<Fact>> = None;
-        for fact in self.of(kind) {
-            match self.check_standing(fact).and_then(|()| check(fact)) {
-                // The same one whatever the order of the facts.
-                Ok(()) => {
-                    met = met.filter(|other| other.source() <= fact.source()).or(Some(fact));
-                }
-                Err(miss) => misses.push(miss),
-            }
-        }
-        match met {
+        let (fit, misses) = self.sifted(kind, check);
+        // The same one whatever the order of the facts.
+        match fit.into_iter().min_by_key(|fact| fact.source()) {
             Some(fact) => Requirement::met(kind, fact),
             None => Requirement::unmet(kind, reasons(misses, kind, self.proof)),
         }
+    }
+
+    /// The facts of `kind` that count and meet `check`, and what the others miss.
+    fn sifted(
+        &self,
+        kind: RequirementKind,
+        check: impl Fn(&Fact) -> Result<(), Reason>,
+    ) -> (Vec<&'a Arc<Fact>>, Vec<Reason>) {
+        let (mut fit, mut misses) = (Vec::new(), Vec::new());
+        for fact in self.of(kind) {
+            match self.check_standing(fact).and_then(|()| check(fact)) {
+                Ok(()) => fit.push(fact),
+                Err(miss) => misses.push(miss),
+            }
+        }
+        (fit, misses)
     }
 
     /// A fact that is revoked, or ended with the key that stands for its time, counts for nothing.

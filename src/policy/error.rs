@@ -63,6 +63,28 @@ pub enum PolicyProblem {
     /// Keys that exclude each other.
     #[error("{0} cannot be used together: keep one of them")]
     Conflict(&'static str),
+    /// Alternatives within alternatives.
+    #[error("any_of cannot be nested: write all identities into one any_of")]
+    NestedAnyOf,
+    /// A threshold without alternatives.
+    #[error("at_least counts identities out of any_of: add any_of = [ {{ .. }}, {{ .. }} ]")]
+    NothingToCount,
+    /// A threshold that nothing or everything meets.
+    #[error("at_least = {at_least} of {alternatives} identities in any_of: write a number from 1 to {alternatives}")]
+    Threshold {
+        /// As written.
+        at_least: usize,
+        /// How many identities there are.
+        alternatives: usize,
+    },
+    /// More alternatives than are looked at.
+    #[error("{found} identities in any_of: {most} at most")]
+    TooManyAlternatives {
+        /// How many there are.
+        found: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// `enforce` and `audit` without a requirement.
     #[error(
         "this rule demands nothing: add [[rule.signature]], [rule.provenance] or [rule.sbom], or say mode = \"allow\""

@@ -29,6 +29,17 @@ pub(super) struct CertificateIdentity {
     issuer: Glob,
     subject: Subject,
     source_repository: Option<Glob>,
+    claims: Vec<(CertificateClaim, Glob)>,
+}
+
+/// What else a certificate claims, in the words of Fulcio's `oid-info.md`.
+#[derive(Debug, Clone, Copy)]
+enum CertificateClaim {
+    SourceRef,
+    SourceCommit,
+    BuildConfig,
+    BuildTrigger,
+    RunnerEnvironment,
 }
 
 #[derive(Debug, Clone)]
@@ -40,13 +51,16 @@ enum Subject {
 impl Identity {
     /// Reads one block.
     pub(super) fn compile(settings: &SignatureSettings, at: &Place, known: &Known<'_>) -> Result<Self, PolicyError> {
+        if !settings.any_of.is_empty() || settings.at_least.is_some() {
+            return Err(at.key("any_of").problem(PolicyProblem::NestedAnyOf));
+        }
         let Some(key) = &settings.key else {
             return CertificateIdentity::compile(settings, at, known)
                 .map(|identity| Self::Certificate(Box::new(identity)));
         };
         let alone = SignatureSettings { key: settings.key.clone(), ..SignatureSettings::default() };
         if *settings != alone {
-            let conflict = "key and trust, issuer, subject or source_repository";
+            let conflict = "key and trust, issuer, subject or any other claim of a certificate";
             return Err(at.key("key").problem(PolicyProblem::Conflict(conflict)));
         }
         known.check_key(key, &at.key("key"))?;
@@ -102,6 +116,7 @@ impl CertificateIdentity {
             issuer: Glob::new(issuer).map_err(|error| at.key("issuer").problem(error))?,
             subject: Subject::compile(settings, at)?,
             source_repository: source.map(|source| source_glob(source, &at.key("source_repository"))).transpose()?,
+            claims: claims(settings, at)?,
         })
     }
 
@@ -122,7 +137,8 @@ impl CertificateIdentity {
             );
             return because(ReasonCode::WrongIdentity, text);
         }
-        self.check_source(certificate)
+        self.check_source(certificate)?;
+        self.claims.iter().try_for_each(|(claim, expected)| claim.check(certificate, expected))
     }
 
     fn check_source(&self, certificate: &Certificate) -> Result<(), Reason> {
@@ -140,6 +156,65 @@ impl CertificateIdentity {
             return Some("any issuer is accepted");
         }
         self.subject.is_anything().then_some("any subject of the issuer is accepted")
+    }
+}
+
+/// Every line over such a claim that the block has.
+fn claims(settings: &SignatureSettings, at: &Place) -> Result<Vec<(CertificateClaim, Glob)>, PolicyError> {
+    let lines = CertificateClaim::ALL.into_iter().filter_map(|claim| Some((claim, claim.line(settings)?)));
+    let glob = |(claim, text): (CertificateClaim, &str)| match Glob::new(text) {
+        Ok(glob) => Ok((claim, glob)),
+        Err(error) => Err(at.key(claim.key()).problem(error)),
+    };
+    lines.map(glob).collect()
+}
+
+impl CertificateClaim {
+    const ALL: [Self; 5] =
+        [Self::SourceRef, Self::SourceCommit, Self::BuildConfig, Self::BuildTrigger, Self::RunnerEnvironment];
+
+    /// A certificate that does not make the claim does not meet a line over it, whatever the pattern.
+    fn check(self, certificate: &Certificate, expected: &Glob) -> Result<(), Reason> {
+        let found = self.of(certificate);
+        if found.is_some_and(|found| expected.matches(found)) {
+            return Ok(());
+        }
+        let found = found.map_or_else(|| "none".to_owned(), shown);
+        let text = format!("the certificate of the signer has {} {found}, expected {expected}", self.key());
+        because(ReasonCode::WrongClaim, text)
+    }
+
+    fn of(self, certificate: &Certificate) -> Option<&str> {
+        let claim = match self {
+            Self::SourceRef => &certificate.source_ref,
+            Self::SourceCommit => &certificate.source_commit,
+            Self::BuildConfig => &certificate.build_config,
+            Self::BuildTrigger => &certificate.build_trigger,
+            Self::RunnerEnvironment => &certificate.runner_environment,
+        };
+        claim.as_deref()
+    }
+
+    fn line(self, settings: &SignatureSettings) -> Option<&str> {
+        let line = match self {
+            Self::SourceRef => &settings.source_ref,
+            Self::SourceCommit => &settings.source_commit,
+            Self::BuildConfig => &settings.build_config,
+            Self::BuildTrigger => &settings.build_trigger,
+            Self::RunnerEnvironment => &settings.runner_environment,
+        };
+        line.as_deref()
+    }
+
+    /// Its key in the configuration.
+    const fn key(self) -> &'static str {
+        match self {
+            Self::SourceRef => "source_ref",
+            Self::SourceCommit => "source_commit",
+            Self::BuildConfig => "build_config",
+            Self::BuildTrigger => "build_trigger",
+            Self::RunnerEnvironment => "runner_environment",
+        }
     }
 }
 

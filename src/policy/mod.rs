@@ -13,6 +13,7 @@ mod revoked;
 mod rule;
 mod sbom;
 mod settings;
+mod signature;
 mod summary;
 mod verdict;
 mod view;

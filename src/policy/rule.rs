@@ -11,8 +11,9 @@ use crate::policy::pattern::Glob;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::sbom::SbomRule;
 use crate::policy::settings::{
-    BaseImagesSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings,
+    BaseImagesSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings, SignatureSettings,
 };
+use crate::policy::signature::{SignatureRule, identities};
 use crate::policy::{Known, Mode};
 
 /// One rule of the policy.
@@ -26,7 +27,7 @@ pub struct Rule {
     index: IndexSettings,
     pub(super) base_images: Option<BaseImagesSettings>,
     on_unproven_update: OnUnprovenUpdate,
-    pub(super) signatures: Vec<Identity>,
+    pub(super) signatures: Vec<SignatureRule>,
     pub(super) provenance: Option<ProvenanceRule>,
     pub(super) sbom: Option<SbomRule>,
 }
@@ -102,7 +103,8 @@ impl Rule {
     ) -> Result<Self, PolicyError> {
         check_shape(settings, at)?;
         let signatures = settings.signature.iter().enumerate();
-        let signatures = signatures.map(|(index, block)| Identity::compile(block, &at.item("signature", index), known));
+        let signatures =
+            signatures.map(|(index, block)| SignatureRule::compile(block, &at.item("signature", index), known));
         let signatures: Vec<_> = signatures.collect::<Result<_, _>>()?;
         let provenance = settings.provenance.as_ref();
         let sbom = settings.sbom.as_ref();
@@ -133,7 +135,7 @@ impl Rule {
         }
         let audit = (self.mode == Mode::Audit)
             .then(|| format!("rule {name}: mode audit serves its images whether they are proven or not"));
-        let loose = self.signatures.iter().filter_map(Identity::weakness);
+        let loose = self.signatures.iter().flat_map(SignatureRule::identities).filter_map(Identity::weakness);
         let loose = loose.map(|weakness| format!("rule {name}: signature: {weakness}"));
         // A builder that anybody can call says nothing of the source, and nor does anything else in this rule.
         let sourceless =
@@ -193,7 +195,7 @@ fn globs(texts: &[String], key: &str, at: &Place) -> Result<Vec<Glob>, PolicyErr
 
 fn provenance_rule(
     settings: &ProvenanceSettings,
-    signatures: &[Identity],
+    signatures: &[SignatureRule],
     catalogue: &Catalogue,
     at: &Place,
     known: &Known<'_>,
@@ -216,14 +218,15 @@ fn provenance_rule(
     Ok(rule)
 }
 
-fn domains_of(signatures: &[Identity]) -> Vec<Box<str>> {
-    let named: BTreeSet<&str> = signatures.iter().filter_map(Identity::trust).collect();
+fn domains_of(signatures: &[SignatureRule]) -> Vec<Box<str>> {
+    let named: BTreeSet<&str> =
+        signatures.iter().flat_map(SignatureRule::identities).filter_map(Identity::trust).collect();
     if named.is_empty() { vec![DEFAULT_TRUST.into()] } else { named.into_iter().map(Into::into).collect() }
 }
 
 fn sbom_rule(
     settings: &SbomSettings,
-    signatures: &[Identity],
+    signatures: &[SignatureRule],
     at: &Place,
     known: &Known<'_>,
 ) -> Result<SbomRule, PolicyError> {
@@ -232,10 +235,18 @@ fn sbom_rule(
         known.check_trust(trust, &at.key("trust"))?;
     }
     let signers = match &settings.signed_by {
-        Some(block) => vec![Identity::compile(block, &at.key("signed_by"), known)?],
+        Some(block) => signed_by(block, &at.key("signed_by"), known)?,
         None if signatures.is_empty() => return Err(at.problem(PolicyProblem::NoSigner)),
-        None => signatures.to_vec(),
+        None => signatures.iter().flat_map(SignatureRule::identities).cloned().collect(),
     };
     let signers = signers.into_iter().map(|identity| identity.under(settings.trust.as_deref())).collect();
     SbomRule::compile(settings, signers, &at)
+}
+
+/// Whoever may have signed a document: one of them, since a document is signed by one.
+fn signed_by(block: &SignatureSettings, at: &Place, known: &Known<'_>) -> Result<Vec<Identity>, PolicyError> {
+    if block.at_least.is_some() {
+        return Err(at.key("at_least").problem(PolicyProblem::Conflict("signed_by and at_least")));
+    }
+    identities(block, at, known)
 }

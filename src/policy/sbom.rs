@@ -7,8 +7,9 @@ use packageurl::PackageUrl;
 use crate::evidence::{Package, Sbom, SbomFormat};
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::Identity;
-use crate::policy::reason::{because, most_telling, shown};
+use crate::policy::reason::{because, shown};
 use crate::policy::settings::SbomSettings;
+use crate::policy::signature::check_any;
 use crate::policy::{Reason, ReasonCode};
 use crate::verify::Signer;
 
@@ -54,14 +55,7 @@ impl SbomRule {
 
     /// Why the signer's bill of materials does not count.
     pub(super) fn check_signer(&self, signer: &Signer) -> Result<(), Reason> {
-        let mut misses = Vec::new();
-        for identity in &self.signers {
-            match identity.check(signer) {
-                Ok(()) => return Ok(()),
-                Err(miss) => misses.push(miss),
-            }
-        }
-        most_telling(misses.into_iter()).map_or(Ok(()), Err)
+        check_any(&self.signers, signer)
     }
 
     /// Why a bill of materials of such a signer does not do.

@@ -89,7 +89,7 @@ pub enum OnUnprovenUpdate {
     LastAdmitted,
 }
 
-/// `[[rule.signature]]`, and `signed_by` of `[rule.sbom]`: one identity.
+/// `[[rule.signature]]`, and `signed_by` of `[rule.sbom]`: one identity, or several of which some must have signed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SignatureSettings {
@@ -103,8 +103,22 @@ pub struct SignatureSettings {
     pub subject_regex: Option<String>,
     /// Glob over the source repository that the certificate names.
     pub source_repository: Option<String>,
+    /// Glob over the reference that the certificate names, such as `refs/heads/main`.
+    pub source_ref: Option<String>,
+    /// Glob over the commit that the certificate names.
+    pub source_commit: Option<String>,
+    /// Glob over the workflow that the certificate names, as a URI with its reference (build config).
+    pub build_config: Option<String>,
+    /// Glob over what started the build, such as `push` or `release`.
+    pub build_trigger: Option<String>,
+    /// Glob over where the build ran: `github-hosted`, `self-hosted`.
+    pub runner_environment: Option<String>,
     /// The name of a `[[key]]`, instead of all of the above.
     pub key: Option<String>,
+    /// Several identities, instead of all of the above: any of them will do.
+    pub any_of: Vec<Self>,
+    /// How many different ones of `any_of` must have signed: one unless said.
+    pub at_least: Option<usize>,
 }
 
 /// `[rule.provenance]`

@@ -141,6 +141,8 @@ pub struct Requirement {
     pub met: bool,
     /// The fact that met it.
     pub by: Option<Arc<Fact>>,
+    /// The other facts that met it, where it takes several signers.
+    pub also_by: Vec<Arc<Fact>>,
     /// Why it is not met, the most telling reason first. Empty if it is met.
     pub reasons: Vec<Reason>,
 }
@@ -148,12 +150,12 @@ pub struct Requirement {
 impl Requirement {
     /// One that `fact` met.
     pub(super) fn met(kind: RequirementKind, fact: &Arc<Fact>) -> Self {
-        Self { kind, met: true, by: Some(Arc::clone(fact)), reasons: Vec::new() }
+        Self { kind, met: true, by: Some(Arc::clone(fact)), also_by: Vec::new(), reasons: Vec::new() }
     }
 
     /// One that nothing met.
     pub(super) fn unmet(kind: RequirementKind, reasons: Vec<Reason>) -> Self {
-        Self { kind, met: false, by: None, reasons }
+        Self { kind, met: false, by: None, also_by: Vec::new(), reasons }
     }
 }
 
@@ -229,6 +231,11 @@ pub enum ReasonCode {
     WrongIdentity,
     /// Signed for another source repository than demanded.
     WrongSourceRepository,
+    /// The certificate of the signer makes another claim than demanded, or none: reference, commit, workflow, trigger,
+    /// runner.
+    WrongClaim,
+    /// Signed by fewer different signers than demanded.
+    TooFewSigners,
     /// The builder is not among those demanded.
     WrongBuilder,
     /// A verification summary names another verifier than its signer may speak for.
@@ -265,7 +272,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 35] = [
         Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
@@ -283,6 +290,8 @@ impl ReasonCode {
         Self::WrongTrust,
         Self::WrongIdentity,
         Self::WrongSourceRepository,
+        Self::WrongClaim,
+        Self::TooFewSigners,
         Self::WrongBuilder,
         Self::WrongVerifier,
         Self::WrongResource,

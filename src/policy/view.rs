@@ -22,6 +22,8 @@ struct RequirementView<'a> {
     kind: RequirementKind,
     met: bool,
     by: Option<FactView<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    also_by: Vec<FactView<'a>>,
     reasons: &'a [Reason],
 }
 
@@ -66,6 +68,7 @@ impl<'a> From<&'a Requirement> for RequirementView<'a> {
             kind: requirement.kind,
             met: requirement.met,
             by: requirement.by.as_deref().map(FactView::from),
+            also_by: requirement.also_by.iter().map(|fact| FactView::from(&**fact)).collect(),
             reasons: &requirement.reasons,
         }
     }

@@ -72,6 +72,14 @@ pub enum TrustError {
         /// Why.
         reason: String,
     },
+    /// One key under two names.
+    #[error("the keys {other:?} and {name:?} are the same key: keep one of them")]
+    SameKey {
+        /// The later name.
+        name: String,
+        /// The earlier name.
+        other: String,
+    },
     /// A name is used twice, or is that of a built-in domain.
     #[error("the name {name:?} is taken: trust domains are not merged, write another name")]
     NameTaken {
@@ -192,6 +200,11 @@ impl Loading {
 
     fn key(&mut self, settings: &KeySettings, pem: &str) -> Result<(), TrustError> {
         let key = Key::new(settings, pem)?;
+        // Rules that take several signers tell keys apart by name: one key must not count as two (GHSA-9vcr-p3rj-q5q6).
+        if let Some(other) = self.keys.iter().find(|other| other.hint() == key.hint()) {
+            let (name, other) = (settings.name.clone(), other.name().to_owned());
+            return Err(TrustError::SameKey { name, other });
+        }
         if settings.without_log == WithoutLog::Allow {
             self.warnings.push(format!("key {:?}: signatures without log entry and timestamp count", settings.name));
         }

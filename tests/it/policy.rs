@@ -124,6 +124,131 @@ fn a_key_is_that_key_and_no_certificate() {
 }
 
 #[test]
+fn every_claim_of_the_certificate_that_a_block_names_is_looked_at() {
+    for (claim, good, bad) in [
+        ("source_ref", "refs/tags/v*", "refs/heads/*"),
+        ("source_commit", COMMIT, "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"),
+        (
+            "build_config",
+            "https://github.com/fystack/apex/.github/workflows/release.yml@**",
+            "https://github.com/evil/**",
+        ),
+        ("build_trigger", "push", "pull_request_target"),
+        ("runner_environment", "github-hosted", "self-hosted"),
+    ] {
+        let mut facts = vec![signature()];
+        let rule = |pattern: &str| signature_rule(&format!("{}\n{claim} = '{pattern}'", identity()));
+        assert_eq!(judge(&rule(good), None, &proof(&facts)).decision, Decision::Admit, "{claim}");
+        assert_reason(&rule(bad), &facts, RequirementKind::Signature, ReasonCode::WrongClaim, claim);
+        // What the certificate does not say fits no pattern.
+        facts[0]["signer"]["certificate"][claim] = Value::Null;
+        assert_reason(&rule("**"), &facts, RequirementKind::Signature, ReasonCode::WrongClaim, "none");
+    }
+}
+
+#[test]
+fn any_of_several_identities_will_do() {
+    let rule =
+        signature_rule(&format!("any_of = [{{ key = 'release' }}, {{ issuer = '{ISSUER}', subject = '{SIGNER}' }}]"));
+    for fact in [signature(), signed_by_key("release", "a")] {
+        assert_eq!(judge(&rule, None, &proof(&[fact])).decision, Decision::Admit);
+    }
+    let stranger = signed_by("https://github.com/evil/w@refs/tags/v1", "a");
+    assert_reason(&rule, &[stranger], RequirementKind::Signature, ReasonCode::WrongIdentity, "evil");
+    assert_reason(
+        &rule,
+        &[signed_by_key("other", "a")],
+        RequirementKind::Signature,
+        ReasonCode::WrongTrust,
+        "key other",
+    );
+}
+
+#[test]
+fn a_threshold_takes_as_many_different_signers() {
+    let rule = threshold(2, &["a@acme.com", "b@acme.com", "c@acme.com"]);
+    let (a, b, c) = (signed_by("a@acme.com", "a"), signed_by("b@acme.com", "b"), signed_by("c@acme.com", "c"));
+    assert_reason(
+        &rule,
+        std::slice::from_ref(&a),
+        RequirementKind::Signature,
+        ReasonCode::TooFewSigners,
+        "missing is b@acme.com",
+    );
+    for pair in [[&a, &b], [&b, &c], [&c, &a]] {
+        let verdict = judge(&rule, None, &proof(&pair.map(Clone::clone)));
+        assert_eq!(verdict.decision, Decision::Admit);
+        assert_eq!(verdict.requirements[0].also_by.len(), 1);
+    }
+    let shown = judge(&rule, None, &proof(&[a, b, c]));
+    let shown = serde_json::to_value(VerdictView::from(&shown)).unwrap();
+    assert_eq!(shown["requirements"][0]["also_by"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn pitfall_05_nobody_meets_a_threshold_twice() {
+    let twice = |one: Value, other: Value| [one, other];
+    // Two signatures of one person, be it by two certificates, under two trust domains, or for two sources.
+    let rule = threshold(2, &["a@acme.com", "*@acme.com"]);
+    let mut elsewhere = signed_by("a@acme.com", "b");
+    elsewhere["signer"]["certificate"]["source_repository"] = json!("https://github.com/fystack/other");
+    for facts in [
+        twice(signed_by("a@acme.com", "a"), signed_by("a@acme.com", "b")),
+        twice(signed_by("a@acme.com", "a"), elsewhere),
+    ] {
+        assert_reason(&rule, &facts, RequirementKind::Signature, ReasonCode::TooFewSigners, "signed by 1 of the 2");
+    }
+    let domains = format!(
+        "[[rule.signature]]\nat_least = 2\nany_of = [{{ trust = 'public-good', issuer = '{ISSUER}', subject = 'a@acme.com' }}, \
+         {{ trust = 'github', issuer = '{ISSUER}', subject = 'a@acme.com' }}]"
+    );
+    let domains = signature_rule("").replace("[[rule.signature]]", &domains);
+    let mut by_github = signed_by("a@acme.com", "b");
+    by_github["signer"]["certificate"]["trust"] = json!("github");
+    let facts = twice(signed_by("a@acme.com", "a"), by_github);
+    assert_reason(&domains, &facts, RequirementKind::Signature, ReasonCode::TooFewSigners, "1 of the 2");
+    // Two signatures with one key.
+    let keys = signature_rule("at_least = 2\nany_of = [{ key = 'release' }, { key = 'backup' }]");
+    let facts = twice(signed_by_key("release", "a"), signed_by_key("release", "b"));
+    assert_reason(&keys, &facts, RequirementKind::Signature, ReasonCode::TooFewSigners, "missing is key backup");
+    // Two people for one identity: the other one has not signed.
+    let rule = threshold(2, &["*@acme.com", "ciso@acme.com"]);
+    let facts = twice(signed_by("a@acme.com", "a"), signed_by("b@acme.com", "b"));
+    assert_reason(&rule, &facts, RequirementKind::Signature, ReasonCode::TooFewSigners, "ciso@acme.com");
+}
+
+#[test]
+fn who_fits_two_identities_stands_for_the_one_that_nobody_else_can() {
+    for identities in [["*@acme.com", "ciso@acme.com"], ["ciso@acme.com", "*@acme.com"]] {
+        let rule = threshold(2, &identities);
+        let facts = [signed_by("ciso@acme.com", "a"), signed_by("a@acme.com", "b")];
+        assert_eq!(judge(&rule, None, &proof(&facts)).decision, Decision::Admit);
+    }
+}
+
+#[test]
+fn one_good_signature_of_several_by_one_person_counts() {
+    let rule = signature_rule(&format!("{}\nsource_repository = '{SOURCE}'", identity()));
+    for (wrong, right) in [("a", "b"), ("b", "a")] {
+        let mut other = signed_by(SIGNER, wrong);
+        other["signer"]["certificate"]["source_repository"] = json!("https://github.com/fystack/other");
+        let facts = [other, signed_by(SIGNER, right)];
+        assert_eq!(judge(&rule, None, &proof(&facts)).decision, Decision::Admit);
+    }
+}
+
+#[test]
+fn a_bill_of_materials_may_be_signed_by_any_of_several() {
+    let signed_by =
+        format!("signed_by = {{ any_of = [{{ key = 'release' }}, {{ issuer = '{ISSUER}', subject = '{SIGNER}' }}] }}");
+    let rule = RULE.replace("formats =", &format!("{signed_by}\nformats ="));
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&all())).decision, Decision::Admit);
+    let mut facts = all();
+    facts[2]["signer"] = json!({"key": {"name": "other"}});
+    assert_reason(&rule, &facts, RequirementKind::Sbom, ReasonCode::WrongTrust, "key other");
+}
+
+#[test]
 fn lines_of_a_requirement_are_never_pieced_together_from_several_facts() {
     let (mut one, mut other) = (signature(), signature());
     one["signer"]["certificate"]["source_repository"] = json!("https://github.com/evil/apex");
@@ -569,7 +694,38 @@ fn rules_that_could_not_mean_what_they_say_are_configuration_errors() {
         (
             rule("[[rule.signature]]\nkey = 'release'\nissuer = 'i'"),
             "rule.0.signature.0.key",
-            P::Conflict("key and trust, issuer, subject or source_repository"),
+            P::Conflict("key and trust, issuer, subject or any other claim of a certificate"),
+        ),
+        (rule("[[rule.signature]]\nkey = 'release'\nat_least = 1"), "rule.0.signature.0.at_least", P::NothingToCount),
+        (
+            rule("[[rule.signature]]\nany_of = [{ key = 'release' }]\nat_least = 2"),
+            "rule.0.signature.0.at_least",
+            P::Threshold { at_least: 2, alternatives: 1 },
+        ),
+        (
+            rule("[[rule.signature]]\nany_of = [{ key = 'release' }]\nat_least = 0"),
+            "rule.0.signature.0.at_least",
+            P::Threshold { at_least: 0, alternatives: 1 },
+        ),
+        (
+            rule("[[rule.signature]]\nany_of = [{ any_of = [{ key = 'release' }] }]"),
+            "rule.0.signature.0.any_of.0.any_of",
+            P::NestedAnyOf,
+        ),
+        (
+            rule("[[rule.signature]]\nany_of = [{ key = 'release' }]\nissuer = 'i'"),
+            "rule.0.signature.0.any_of",
+            P::Conflict("any_of and an identity beside it"),
+        ),
+        (
+            rule(&format!("[[rule.signature]]\nany_of = [{}]", "{ key = 'release' },".repeat(33))),
+            "rule.0.signature.0.any_of",
+            P::TooManyAlternatives { found: 33, most: 32 },
+        ),
+        (
+            rule("[rule.sbom]\nsigned_by = { any_of = [{ key = 'release' }], at_least = 1 }"),
+            "rule.0.sbom.signed_by.at_least",
+            P::Conflict("signed_by and at_least"),
         ),
         (rule("[rule.provenance]\nlevel = 4"), "rule.0.provenance.level", P::Level(4)),
         (rule("[rule.provenance]\nsource_commit = 'abc'"), "rule.0.provenance.source_commit", P::Commit(named("abc"))),
@@ -604,7 +760,7 @@ fn rules_that_could_not_mean_what_they_say_are_configuration_errors() {
 fn unknown_keys_are_refused_and_an_exception_has_an_end() {
     for settings in [
         "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nmin_log_age = '72h'",
-        "[[rule]]\nname = 'r'\nimages = ['a.io/b']\n[[rule.signature]]\nany_of = []",
+        "[[rule]]\nname = 'r'\nimages = ['a.io/b']\n[[rule.signature]]\nany_of = [{ name = 'x' }]",
         "[[exception]]\nimage = 'x'\nreason = 'y'",
         "[revoked]\nkeys = []",
     ] {
@@ -733,6 +889,27 @@ fn signature() -> Value {
     fact("signature", SIGNER, &json!("signature"))
 }
 
+/// A signature by somebody else, found in another piece of evidence.
+fn signed_by(subject: &str, evidence: &str) -> Value {
+    let mut fact = signature();
+    fact["signer"]["certificate"]["subject"] = json!(subject);
+    fact["source"]["layer"] = json!(Digest::of(evidence.as_bytes()));
+    fact
+}
+
+fn signed_by_key(name: &str, evidence: &str) -> Value {
+    let mut fact = signed_by("", evidence);
+    fact["signer"] = json!({"key": {"name": name}});
+    fact
+}
+
+/// A rule that takes signatures of so many of these people.
+fn threshold(at_least: usize, subjects: &[&str]) -> String {
+    let identities = subjects.iter().map(|subject| format!("{{ issuer = '{ISSUER}', subject = '{subject}' }}"));
+    let identities: Vec<_> = identities.collect();
+    signature_rule(&format!("at_least = {at_least}\nany_of = [{}]", identities.join(", ")))
+}
+
 fn provenance() -> Value {
     let said = json!({
         "version": "v0.2",
@@ -768,6 +945,8 @@ fn fact(layer: &str, signer: &str, claim: &Value) -> Value {
         "source_commit": COMMIT,
         "source_ref": "refs/tags/v1.2.3",
         "build_config": format!("{SOURCE}/.github/workflows/release.yml@refs/tags/v1.2.3"),
+        "build_trigger": "push",
+        "runner_environment": "github-hosted",
     });
     json!({
         "subject": digest(),
@@ -807,7 +986,7 @@ fn signature_rule(lines: &str) -> String {
 fn policy(settings: &str) -> Result<Policy, PolicyError> {
     let settings: Settings = toml::from_str(settings).unwrap();
     let trust = |name: &str| ["public-good", "github"].contains(&name);
-    Policy::new(&settings, &Known { trust: &trust, key: &|name| name == "release" })
+    Policy::new(&settings, &Known { trust: &trust, key: &|name| ["release", "backup"].contains(&name) })
 }
 
 fn judge(settings: &str, tag: Option<&str>, proof: &Proof) -> Verdict {

@@ -12,6 +12,12 @@ ttRkbe+vJKQ50G6bfwQ3WyhLpRwwwohelDAm8xRzJ56nYsIa3VHivVvpmA==
 -----END PUBLIC KEY-----
 ";
 
+const ANOTHER_PEM: &str = "-----BEGIN PUBLIC KEY-----
+MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEn6RiaZ1vKLIVBivdEgac3kktheNI
+4prERqqNaGiw4TqIF+lD2HG7iMJyhNKMyQbJIR8YH01u3D/sizIaKKcW7Q==
+-----END PUBLIC KEY-----
+";
+
 type Both = (Vec<DomainSettings>, Vec<KeySettings>);
 
 fn folder() -> TempDir {
@@ -146,6 +152,13 @@ fn what_is_no_key_or_root_is_refused_by_name() {
 }
 
 #[test]
+fn one_key_under_two_names_is_refused() {
+    let folder = folder();
+    let error = Trust::load(&[], &[key(folder.path(), "release"), key(folder.path(), "backup")]).unwrap_err();
+    assert_eq!(error.to_string(), "the keys \"release\" and \"backup\" are the same key: keep one of them");
+}
+
+#[test]
 fn a_window_that_ends_before_it_starts_is_refused() {
     let folder = folder();
     let settings = KeySettings {
@@ -160,7 +173,9 @@ fn a_window_that_ends_before_it_starts_is_refused() {
 fn the_epoch_changes_with_every_root_rule_key_and_window_and_with_nothing_else() {
     let folder = folder();
     let path = folder.path();
-    let base = (vec![domain(path, "corp")], vec![key(path, "release"), key(path, "backup")]);
+    fs::write(path.join("backup.pub"), ANOTHER_PEM).unwrap();
+    let backup = KeySettings { path: path.join("backup.pub"), ..key(path, "backup") };
+    let base = (vec![domain(path, "corp")], vec![key(path, "release"), backup]);
     let epoch = |(domains, keys): &(Vec<_>, Vec<_>)| Trust::load(domains, keys).unwrap().epoch();
     let first = epoch(&base);
     let mut reordered = base.clone();
