@@ -51,7 +51,8 @@ pub fn duration_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)$" })
 }
 
-fn duration(text: &str) -> Option<Duration> {
+/// The duration that [`read_duration`] reads from `text`.
+pub fn duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;
     let seconds = match unit {

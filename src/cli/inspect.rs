@@ -8,11 +8,14 @@ use crate::cli::fact;
 use crate::cli::lines::{Branch, Lines};
 use crate::gate::Inspection;
 use crate::oci::{Digest, Tag};
-use crate::policy::{FactView, ReasonCode};
+use crate::policy::{FactView, Level, ReasonCode};
 use crate::verify::{Coverage, Fact, Flaw};
 
 /// How much is shown of a tag that names a digest: `sha256-` and twelve digits.
 const SHORT: usize = 19;
+
+/// What the level of a provenance is called.
+const LEVEL: &str = "build level";
 
 /// A manifest that lists evidence, with what came of its pieces.
 struct Listing<'a> {
@@ -65,7 +68,10 @@ fn write_listing(out: &mut Lines<'_>, listing: &Listing<'_>, inspection: &Inspec
     for (branch, piece) in Branch::each(&listing.pieces) {
         let mut out = out.branch(branch);
         match piece {
-            Piece::Fact(fact) => fact::write(&mut out, fact)?,
+            Piece::Fact(fact) => {
+                fact::write(&mut out, fact)?;
+                out.inner().optional(LEVEL, Level::of(fact))?;
+            }
             Piece::Flaw(flaw) => write_flaw(&mut out, flaw)?,
         }
     }
@@ -83,6 +89,8 @@ fn write_flaw(out: &mut Lines<'_>, flaw: &Flaw) -> io::Result<()> {
     out.line(format_args!("proves nothing: {} [{}]", flaw.text, ReasonCode::from(flaw.kind)))?;
     let mut out = out.inner();
     out.optional("claims", flaw.predicate_type.as_ref())?;
+    let seemed_built = flaw.predicate_type.as_ref().is_some_and(|it| it.starts_with("https://slsa.dev/provenance/"));
+    out.optional(LEVEL, seemed_built.then_some(Level::UNSIGNED))?;
     out.field("evidence", format_args!("{} {}", flaw.form.map_or("unknown form", fact::form), flaw.source.layer))
 }
 

@@ -60,9 +60,10 @@ fn write_requirement(out: &mut Lines<'_>, requirement: &Requirement) -> io::Resu
     let met = if requirement.met { "met" } else { "NOT MET" };
     out.field(kind(requirement.kind), met)?;
     let mut out = out.inner();
-    if let Some(by) = &requirement.by {
-        fact::write(&mut out, by)?;
-        out.inner().field("listed by", by.source().manifest)?;
+    out.optional("build level", requirement.level)?;
+    for fact in requirement.by.iter().chain(&requirement.also_by) {
+        fact::write(&mut out, fact)?;
+        out.inner().field("listed by", fact.source().manifest)?;
     }
     requirement.reasons.iter().try_for_each(|reason| out.line(format_args!("{} [{}]", reason.text, reason.code)))
 }
@@ -91,6 +92,7 @@ const fn kind(kind: RequirementKind) -> &'static str {
         RequirementKind::Sbom => "sbom",
         RequirementKind::BaseImage => "base image",
         RequirementKind::Index => "index",
+        RequirementKind::Age => "age",
         RequirementKind::Rule => "rule",
     }
 }

@@ -86,7 +86,7 @@ impl Child {
 
 /// The index, admitted since `child` is.
 fn through(child: &Judged) -> Judged {
-    let met = Requirement { kind: RequirementKind::Index, met: true, by: None, reasons: Vec::new() };
+    let met = Requirement { met: true, ..Requirement::unmet(RequirementKind::Index, Vec::new()) };
     Judged { verdict: child.verdict.clone().with(met, Decision::Admit), root: child.root, grants: Grants::Nothing }
 }
 
@@ -103,7 +103,7 @@ fn unproven(own: Judged, children: &[Child], verdicts: Vec<Result<Judged, Refusa
         reasons.push(Reason { code: reason.code, text });
     }
     reasons.sort_by_key(|reason| Reverse(reason.code));
-    let unmet = Requirement { kind: RequirementKind::Index, met: false, by: None, reasons };
+    let unmet = Requirement::unmet(RequirementKind::Index, reasons);
     Judged { verdict: own.verdict.with(unmet, decision), ..own }
 }
 

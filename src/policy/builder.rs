@@ -8,9 +8,9 @@ use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{repository_of, shown_signer};
 use crate::policy::pattern::{Glob, GlobError};
 use crate::policy::reason::{because, shown};
-use crate::policy::settings::{BuilderSettings, VerifierSettings};
+use crate::policy::settings::{BuilderSettings, SelfHostedRunners, VerifierSettings};
 use crate::policy::summary::Verifiers;
-use crate::policy::{Known, Reason, ReasonCode};
+use crate::policy::{Known, Level, Reason, ReasonCode, Shortfall};
 use crate::verify::{Certificate, Signer};
 
 /// The issuer of certificates for GitHub Actions.
@@ -21,6 +21,12 @@ const CLOUD_BUILD: &str = "google-cloud-build";
 /// source can change the builder (SLSA v1.0, "Build L3: provenance is unforgeable").
 const SELF_ATTESTED_LEVEL: u8 = 2;
 
+/// What a build can claim that ran on a machine of somebody's own: that there is a provenance (SLSA v1.0, "Build L2:
+/// hosted build platform").
+const SELF_HOSTED_LEVEL: u8 = 1;
+/// What Fulcio's claim "runner environment" says of machines that belong to the build platform.
+const HOSTED_RUNNERS: [&str; 2] = ["github-hosted", "gitlab-hosted"];
+
 /// One way in which a builder signs.
 #[derive(Debug, Clone)]
 pub(super) struct Builder {
@@ -28,6 +34,7 @@ pub(super) struct Builder {
     id: Glob,
     signs: Signs,
     level: u8,
+    self_hosted_runners: SelfHostedRunners,
 }
 
 #[derive(Debug, Clone)]
@@ -53,8 +60,7 @@ enum SubjectRule {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Vouched<'a> {
     pub(super) builder: &'a Builder,
-    pub(super) level: u8,
-    pub(super) self_attested: bool,
+    pub(super) level: Level,
 }
 
 /// All builders by name, those of the catalogue and those of the configuration, and all verifiers.
@@ -85,9 +91,21 @@ impl Catalogue {
         Ok(Self { builders: all, verifiers: Verifiers::compile(verifiers, known)? })
     }
 
+    /// Every way of every builder.
+    pub(super) fn all(&self) -> Vec<Arc<Builder>> {
+        self.builders.values().flatten().map(Arc::clone).collect()
+    }
+
+    /// What weakens its builders, for the log at start.
+    pub(super) fn weakenings(&self) -> Vec<String> {
+        let all = self.builders.values().flatten();
+        let weak = all.filter_map(|builder| Some(format!("builder {}: {}", builder.name, builder.weakness()?)));
+        weak.collect()
+    }
+
     /// Every way of the builders of these names; of all builders if there are no names.
     pub(super) fn named(&self, names: Option<&[String]>, at: &Place) -> Result<Vec<Arc<Builder>>, PolicyError> {
-        let Some(names) = names else { return Ok(self.builders.values().flatten().map(Arc::clone).collect()) };
+        let Some(names) = names else { return Ok(self.all()) };
         if names.is_empty() {
             return Err(at.key("builders").problem(PolicyProblem::Empty));
         }
@@ -111,11 +129,17 @@ impl Catalogue {
     }
 }
 
+/// Every way of every builder that is built in.
+pub(super) fn all_built_in() -> Result<Vec<Arc<Builder>>, GlobError> {
+    built_in().map(|all| all.into_values().flatten().collect())
+}
+
 fn built_in() -> Result<BTreeMap<Arc<str>, Vec<Arc<Builder>>>, GlobError> {
+    let self_hosted_runners = SelfHostedRunners::Refuse;
     let by_github = |name: &str, id: &str, subject, level| {
         let issuer = GITHUB_ISSUER.into();
         let signs = Signs::Certificate { issuer, subject };
-        Glob::new(id).map(|id| Arc::new(Builder { name: name.into(), id, signs, level }))
+        Glob::new(id).map(|id| Arc::new(Builder { name: name.into(), id, signs, level, self_hosted_runners }))
     };
     let workflow = "https://github.com/*/*/.github/workflows/*@**";
     let generator = by_github(
@@ -134,6 +158,7 @@ fn built_in() -> Result<BTreeMap<Arc<str>, Vec<Arc<Builder>>>, GlobError> {
         id: Glob::new("https://cloudbuild.googleapis.com/GoogleHostedWorker**")?,
         signs: Signs::Key(CLOUD_BUILD.into()),
         level: 3,
+        self_hosted_runners,
     });
     Ok(BTreeMap::from([
         ("slsa-github-generator".into(), vec![generator]),
@@ -153,6 +178,7 @@ impl Builder {
             id: Glob::new(&settings.id).map_err(|error| at.key("id").problem(error))?,
             signs: Signs::compile(settings, at, known)?,
             level: settings.level,
+            self_hosted_runners: settings.self_hosted_runners,
         })
     }
 
@@ -197,6 +223,45 @@ impl Builder {
         }
     }
 
+    /// The level that it vouches for, of what `signer` signed in its name.
+    fn vouches(&self, signer: &Signer) -> Level {
+        let distrusts = match self.self_hosted_runners {
+            SelfHostedRunners::Refuse => ran_elsewhere(signer),
+            SelfHostedRunners::Allow => false,
+        };
+        if distrusts && self.level > SELF_HOSTED_LEVEL {
+            Level::short(SELF_HOSTED_LEVEL, Shortfall::SelfHostedRunner)
+        } else if is_self_attested(signer) && self.level > SELF_ATTESTED_LEVEL {
+            Level::short(SELF_ATTESTED_LEVEL, Shortfall::SelfAttested)
+        } else if self.level < Level::HIGHEST {
+            Level::short(self.level, Shortfall::Builder)
+        } else {
+            Level { level: self.level, why_not_higher: None }
+        }
+    }
+
+    /// Whether `signer` would be it, called by a released version.
+    fn is_unreleased(&self, signer: &Signer) -> bool {
+        let (Signs::Certificate { issuer, subject: SubjectRule::ReleasedId }, Signer::Certificate(certificate)) =
+            (&self.signs, signer)
+        else {
+            return false;
+        };
+        let (workflow, _) = self.id.as_str().split_once('@').unwrap_or((self.id.as_str(), ""));
+        let (called, _) = certificate.subject.split_once('@').unwrap_or((&certificate.subject, ""));
+        **issuer == *certificate.issuer && workflow == called && !is_release(&certificate.subject)
+    }
+
+    /// What weakens it, for the log at start.
+    fn weakness(&self) -> Option<&'static str> {
+        match self.self_hosted_runners {
+            SelfHostedRunners::Allow => {
+                Some("self_hosted_runners allow: whoever owns the machine could change a build")
+            }
+            SelfHostedRunners::Refuse => None,
+        }
+    }
+
     fn in_words(&self) -> String {
         let name = &self.name;
         match &self.signs {
@@ -210,6 +275,28 @@ impl Builder {
             },
         }
     }
+}
+
+impl Vouched<'_> {
+    /// A generator that is called by a branch is any workflow, at the level of one; the level of its release says why.
+    fn unless_a_release_would_do_better(self, builders: &[Arc<Builder>], signer: &Signer) -> Self {
+        let better = builders.iter().any(|it| it.level > self.level.level && it.is_unreleased(signer));
+        let level = if better { Level::short(self.level.level, Shortfall::UnreleasedBuilder) } else { self.level };
+        Self { level, ..self }
+    }
+}
+
+/// Why nobody vouches for what `signer` signed.
+pub(super) fn unknown_builder(builders: &[Arc<Builder>], signer: &Signer) -> Shortfall {
+    let unreleased = builders.iter().any(|builder| builder.is_unreleased(signer));
+    if unreleased { Shortfall::UnreleasedBuilder } else { Shortfall::UnknownBuilder }
+}
+
+/// Whether the certificate says that the build ran on somebody's own machine. Those from before the claim (2023) do not
+/// say; a signer cannot leave it out.
+fn ran_elsewhere(signer: &Signer) -> bool {
+    let Signer::Certificate(certificate) = signer else { return false };
+    certificate.runner_environment.as_deref().is_some_and(|it| !HOSTED_RUNNERS.contains(&it))
 }
 
 impl Signs {
@@ -251,15 +338,14 @@ pub(super) fn vouched<'a>(
     }
     check_build_signer(signer)?;
     let said = &provenance.builder_id;
-    let builder = signers.into_iter().filter(|builder| builder.may_say(said, signer)).max_by_key(|it| it.level);
-    let Some(builder) = builder else {
+    let vouching = signers.into_iter().filter(|builder| builder.may_say(said, signer));
+    let vouching = vouching.map(|builder| Vouched { builder, level: builder.vouches(signer) });
+    let Some(vouched) = vouching.max_by_key(|vouched| vouched.level.level) else {
         let text =
             format!("provenance names {} as its builder, but is signed by {}", shown(said), shown_signer(signer));
         return because(ReasonCode::ClaimsDisagree, text);
     };
-    let self_attested = is_self_attested(signer);
-    let level = if self_attested { builder.level.min(SELF_ATTESTED_LEVEL) } else { builder.level };
-    Ok(Vouched { builder, level, self_attested })
+    Ok(vouched.unless_a_release_would_do_better(builders, signer))
 }
 
 /// The two claims of a certificate that name its holder must name the same.

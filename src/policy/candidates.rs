@@ -9,6 +9,7 @@ use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::reason::{because, claims, reasons, unavailable};
 use crate::policy::revoked::Revoked;
+use crate::policy::rule::Age;
 use crate::policy::sbom::SbomRule;
 use crate::policy::signature::SignatureRule;
 use crate::policy::{Decision, Reason, ReasonCode, Requirement, RequirementKind, Rule, Verdict};
@@ -28,7 +29,8 @@ impl<'a> Candidates<'a> {
         let signatures = rule.signatures.iter().map(|identity| self.signature(identity));
         let provenance = rule.provenance.iter().map(|demand| self.provenance(demand));
         let sbom = rule.sbom.iter().map(|demand| self.sbom(demand));
-        let requirements: Vec<_> = signatures.chain(provenance).chain(sbom).collect();
+        let age = rule.age.iter().map(|age| self.age(&rule.signatures, age));
+        let requirements: Vec<_> = signatures.chain(provenance).chain(sbom).chain(age).collect();
         let decision = self.decide(&requirements);
         let verdict = Verdict::by(rule, decision, requirements);
         match &rule.provenance {
@@ -83,8 +85,53 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Met once every block is met by signatures that are old enough. A signature that is made anew does not count
+    /// against an older one, and one whose time nobody proves never counts.
+    fn age(&self, blocks: &[SignatureRule], age: &Age) -> Requirement {
+        let kind = RequirementKind::Age;
+        let (mut met, mut misses) = (Vec::new(), Vec::new());
+        for block in blocks {
+            match self.aged(block, age) {
+                Ok(facts) => met.extend(facts),
+                Err(miss) => misses.push(miss),
+            }
+        }
+        match met.split_first() {
+            Some((first, others)) if misses.is_empty() => {
+                let also_by = others.iter().map(|fact| Arc::clone(fact)).collect();
+                Requirement { also_by, ..Requirement::met(kind, first) }
+            }
+            _ => Requirement::unmet(kind, misses),
+        }
+    }
+
+    fn aged(&self, block: &SignatureRule, age: &Age) -> Result<Vec<&'a Arc<Fact>>, Reason> {
+        let (fit, _) = self.sifted(RequirementKind::Signature, |fact| block.check(fact.signer()));
+        // When each of them is old enough; beyond the end of time, never.
+        let ripe = |fact: &Arc<Fact>| fact.signed_at().and_then(|signed| signed.checked_add(age.least).ok());
+        let by = |time| {
+            let old: Vec<_> = fit.iter().copied().filter(|fact| ripe(fact).is_some_and(|ripe| ripe <= time)).collect();
+            Some(block.count(&old)).filter(|counted| counted.len() >= block.at_least())
+        };
+        if let Some(counted) = by(self.now) {
+            return Ok(counted);
+        }
+        if block.count(&fit).len() < block.at_least() {
+            return because(ReasonCode::Missing, "there is no signature that counts, of any age".to_owned());
+        }
+        let mut times: Vec<_> = fit.iter().filter_map(|fact| ripe(fact)).collect();
+        times.sort_unstable();
+        let Some(opens) = times.into_iter().find(|time| by(*time).is_some()) else {
+            let text = format!("signed at no proven time, and it must be {} ago", age.text);
+            return because(ReasonCode::TooYoung, text);
+        };
+        because(ReasonCode::TooYoung, format!("signed less than {} ago: not served before {opens}", age.text))
+    }
+
     fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
-        self.first_that(RequirementKind::Provenance, |fact| self.check_provenance(demand, fact))
+        let requirement = self.first_that(RequirementKind::Provenance, |fact| self.check_provenance(demand, fact));
+        let level = requirement.by.as_ref().and_then(|fact| demand.level(fact));
+        Requirement { level, ..requirement }
     }
 
     fn check_provenance(&self, demand: &ProvenanceRule, fact: &Fact) -> Result<(), Reason> {

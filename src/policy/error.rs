@@ -85,6 +85,24 @@ pub enum PolicyProblem {
         /// How many there may be.
         most: usize,
     },
+    /// Not a length of time.
+    #[error("{0:?} is not a time to wait: write a number with s, m, h or d, such as \"72h\"")]
+    Duration(String),
+    /// An age without a signature that could have one.
+    #[error("min_log_age is the age of signatures: add a [[rule.signature]]")]
+    AgeOfNothing,
+    /// Not a version.
+    #[error("{0:?} is not a version: write v1, v1.2 or v1.2.3")]
+    Version(String),
+    /// A compromise window about nobody.
+    #[error("whose time is this? add subject = \"..\" or key = \"..\"")]
+    NobodysWindow,
+    /// A compromise window of all times.
+    #[error("since when, or until when? add from or until; what counts at no time at all goes into subjects")]
+    EndlessWindow,
+    /// A compromise window that ends before it begins.
+    #[error("until is before from: write the earlier time as from")]
+    ReversedWindow,
     /// `enforce` and `audit` without a requirement.
     #[error(
         "this rule demands nothing: add [[rule.signature]], [rule.provenance] or [rule.sbom], or say mode = \"allow\""

@@ -108,6 +108,7 @@ fn unproven(rule: &Rule) -> Verdict {
     let signatures = rule.signatures.iter().map(|_| RequirementKind::Signature);
     let provenance = rule.provenance.iter().map(|_| RequirementKind::Provenance);
     let sbom = rule.sbom.iter().map(|_| RequirementKind::Sbom);
+    let age = rule.age.iter().map(|_| RequirementKind::Age);
     let missing = |kind| Requirement::unmet(kind, vec![unavailable("it was not collected")]);
-    Verdict::by(rule, Decision::Undecided, signatures.chain(provenance).chain(sbom).map(missing).collect())
+    Verdict::by(rule, Decision::Undecided, signatures.chain(provenance).chain(sbom).chain(age).map(missing).collect())
 }

@@ -5,6 +5,7 @@ mod candidates;
 mod error;
 mod identity;
 mod judge;
+mod level;
 mod pattern;
 mod provenance;
 mod reason;
@@ -16,18 +17,21 @@ mod settings;
 mod signature;
 mod summary;
 mod verdict;
+mod version;
 mod view;
 
 use std::fmt;
 
 pub use error::{PolicyError, PolicyProblem};
 pub use judge::Request;
+pub use level::{Level, Shortfall};
 pub use pattern::GlobError;
 pub use recorded::{OtherImage, RecordedFacts};
 pub use rule::Rule;
 pub use settings::{
     BaseImagesSettings, BuilderSettings, ExceptionSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings,
-    RevokedSettings, RuleSettings, SbomSettings, Settings, SignatureSettings, VerifierSettings,
+    RevokedSettings, RuleSettings, SbomSettings, SelfHostedRunners, Settings, SignatureSettings, VerifierSettings,
+    WindowSettings,
 };
 pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
 pub use view::{FactView, VerdictView};
@@ -43,6 +47,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     exceptions: Vec<Exception>,
     revoked: Revoked,
+    builder_weakenings: Vec<String>,
 }
 
 /// What the rest of the configuration has names for.
@@ -62,9 +67,10 @@ impl Policy {
     pub fn new(settings: &Settings, known: &Known<'_>) -> Result<Self, PolicyError> {
         let catalogue = Catalogue::compile(&settings.builder, &settings.verifier, known)?;
         Ok(Self {
+            builder_weakenings: catalogue.weakenings(),
             rules: Rule::compile_all(&settings.rule, &catalogue, known)?,
             exceptions: Exception::compile_all(&settings.exception)?,
-            revoked: Revoked::compile(&settings.revoked)?,
+            revoked: Revoked::compile(&settings.revoked, known)?,
         })
     }
 
@@ -108,7 +114,8 @@ impl Policy {
     /// What weakens its checks, in words, for the log at start.
     pub fn weakenings(&self) -> Vec<String> {
         let exceptions = self.exceptions.iter().map(Exception::weakening);
-        self.rules.iter().flat_map(Rule::weakenings).chain(exceptions).collect()
+        let builders = self.builder_weakenings.iter().cloned();
+        self.rules.iter().flat_map(Rule::weakenings).chain(exceptions).chain(builders).collect()
     }
 }
 

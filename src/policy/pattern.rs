@@ -78,6 +78,11 @@ impl Glob {
         ends.last().is_some_and(|end| *end)
     }
 
+    /// It as written.
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Whether it depends on the tag asked for.
     pub(super) fn needs_tag(&self) -> bool {
         self.parts.contains(&Part::Tag)

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use crate::evidence::{Provenance, Summary};
 use crate::oci::Tag;
-use crate::policy::builder::{Builder, Catalogue, Vouched, check_level, vouched};
+use crate::policy::builder::{Builder, Catalogue, Vouched, check_level, unknown_builder, vouched};
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{repository_of, source_glob};
 use crate::policy::judge::Request;
@@ -18,8 +18,9 @@ use crate::policy::pattern::Glob;
 use crate::policy::reason::{because, shown};
 use crate::policy::settings::ProvenanceSettings;
 use crate::policy::summary::SummaryRule;
-use crate::policy::{Reason, ReasonCode};
-use crate::verify::{Certificate, Signer};
+use crate::policy::version::VersionPrefix;
+use crate::policy::{Level, Reason, ReasonCode, Shortfall};
+use crate::verify::{Certificate, Fact, Signer};
 
 /// What a rule demands of provenance.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct ProvenanceRule {
     level: Option<u8>,
     source: Option<Glob>,
     source_ref: Option<Glob>,
+    source_versioned_tag: Option<VersionPrefix>,
     source_branch: Option<Glob>,
     source_commit: Option<Box<str>>,
     workflow: Option<Glob>,
@@ -46,6 +48,7 @@ struct Origin<'a> {
 }
 
 const BRANCHES: &str = "refs/heads/";
+const TAGS: &str = "refs/tags/";
 
 impl ProvenanceRule {
     /// Reads the block. `trust` is proved by these domains.
@@ -64,6 +67,7 @@ impl ProvenanceRule {
             text.as_deref().map(Glob::new).transpose().map_err(|error| at.key(key).problem(error))
         };
         let source_ref = settings.source_ref.as_deref().map(Glob::template).transpose();
+        let version = settings.source_versioned_tag.as_deref();
         Ok(Self {
             trust,
             builders: match (&settings.builders, &summaries) {
@@ -74,6 +78,7 @@ impl ProvenanceRule {
             level: settings.level,
             source: source.map(|source| source_glob(source, &at.key("source"))).transpose()?,
             source_ref: source_ref.map_err(|error| at.key("source_ref").problem(error))?,
+            source_versioned_tag: version.map(|text| versioned_tag(text, at)).transpose()?,
             source_branch: glob("source_branch", &settings.source_branch)?,
             source_commit: settings.source_commit.as_deref().map(|text| commit(text, at)).transpose()?,
             workflow: glob("workflow", &settings.workflow)?,
@@ -122,10 +127,16 @@ impl ProvenanceRule {
         let vouched = vouched(&self.builders, signer, provenance)?;
         let origin = Origin::agreed(signer, provenance)?;
         self.check_level(&vouched)?;
+        self.check_version(&origin)?;
         self.check_source(&origin)?;
         self.check_ref(&origin, tag)?;
         self.check_build(&origin)?;
         self.check_inputs(provenance)
+    }
+
+    /// The level of a provenance that met it.
+    pub(super) fn level(&self, fact: &Fact) -> Option<Level> {
+        level_of(&self.builders, fact)
     }
 
     fn check_trust(&self, signer: &Signer) -> Result<(), Reason> {
@@ -142,13 +153,9 @@ impl ProvenanceRule {
     }
 
     fn check_level(&self, vouched: &Vouched<'_>) -> Result<(), Reason> {
-        let Some(expected) = self.level.filter(|expected| vouched.level < *expected) else { return Ok(()) };
-        let why = if vouched.self_attested {
-            "signed by a workflow of the source repository itself, which is level 2 at most".to_owned()
-        } else {
-            format!("builder {} vouches for no more", vouched.builder.name())
-        };
-        because(ReasonCode::LevelTooLow, format!("SLSA build level {} ({why}), expected {expected}", vouched.level))
+        let Some(expected) = self.level.filter(|expected| vouched.level.level < *expected) else { return Ok(()) };
+        let (level, builder) = (vouched.level, vouched.builder.name());
+        because(ReasonCode::LevelTooLow, format!("SLSA build level {level} (builder {builder}), expected {expected}"))
     }
 
     fn check_source(&self, origin: &Origin<'_>) -> Result<(), Reason> {
@@ -170,6 +177,16 @@ impl ProvenanceRule {
         because(ReasonCode::WrongSourceRef, format!("built from {found}, expected {}", expected.shown_with(tag)))
     }
 
+    fn check_version(&self, origin: &Origin<'_>) -> Result<(), Reason> {
+        let Some(expected) = &self.source_versioned_tag else { return Ok(()) };
+        let tag = origin.source_ref.and_then(|name| name.strip_prefix(TAGS));
+        if tag.is_some_and(|tag| expected.matches(tag)) {
+            return Ok(());
+        }
+        let found = found("source reference", origin.source_ref);
+        because(ReasonCode::WrongSourceRef, format!("built from {found}, expected a tag of version {expected}"))
+    }
+
     fn check_build(&self, origin: &Origin<'_>) -> Result<(), Reason> {
         let code = ReasonCode::WrongBuild;
         demand(code, "branch", self.source_branch.as_ref(), origin.branch, Glob::matches)?;
@@ -185,6 +202,17 @@ impl ProvenanceRule {
         }
         Ok(())
     }
+}
+
+/// The level of the provenance `fact`, if it is one, as far as `builders` vouch for it.
+pub(super) fn level_of(builders: &[Arc<Builder>], fact: &Fact) -> Option<Level> {
+    let provenance = fact.claim().provenance()?;
+    let agreed = Origin::agreed(fact.signer(), provenance).and_then(|_| vouched(builders, fact.signer(), provenance));
+    Some(match agreed {
+        Ok(vouched) => vouched.level,
+        Err(Reason { code: ReasonCode::ClaimsDisagree, .. }) => Level::short(0, Shortfall::ClaimsDisagree),
+        Err(_) => Level::short(1, unknown_builder(builders, fact.signer())),
+    })
 }
 
 impl<'a> Origin<'a> {
@@ -206,6 +234,7 @@ impl<'a> Origin<'a> {
         agree("source reference", proved.source_ref, said.source_ref, |a, b| a == b)?;
         agree("commit", proved.commit, said.commit, |a, b| a == b)?;
         agree("workflow", proved.workflow, said.workflow, |a, b| a == b)?;
+        agree("run", certificate.run_invocation.as_deref(), provenance.invocation.as_deref(), is_same_run)?;
         Ok(Self {
             source: proved.source.filter(|_| said.source.is_some()),
             source_ref: proved.source_ref.or(said.source_ref),
@@ -224,6 +253,21 @@ impl<'a> Origin<'a> {
             commit: certificate.source_commit.as_deref(),
             workflow: certificate.build_config.as_deref().map(path_of_workflow),
         }
+    }
+}
+
+/// Whether a provenance names the run of the certificate: by its URI, or as `<run>-<attempt>`
+/// (slsa-github-generator). Other spellings say nothing.
+fn is_same_run(proved: &str, said: &str) -> bool {
+    if said.contains("/actions/runs/") {
+        return said == proved;
+    }
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match said.split_once('-') {
+        Some((run, attempt)) if number(run) && number(attempt) => {
+            proved.ends_with(&format!("/actions/runs/{run}/attempts/{attempt}"))
+        }
+        Some(_) | None => true,
     }
 }
 
@@ -286,6 +330,11 @@ fn found(what: &str, actual: Option<&str>) -> String {
 
 fn commit(text: &str, at: &Place) -> Result<Box<str>, PolicyError> {
     read_commit(text).map_err(|problem| at.key("source_commit").problem(problem))
+}
+
+fn versioned_tag(text: &str, at: &Place) -> Result<VersionPrefix, PolicyError> {
+    let version = VersionPrefix::read(text);
+    version.ok_or_else(|| at.key("source_versioned_tag").problem(PolicyProblem::Version(text.to_owned())))
 }
 
 /// A whole commit, in lower case.

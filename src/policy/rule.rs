@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::clock::duration;
 use crate::oci::Tag;
 use crate::policy::builder::Catalogue;
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
@@ -11,7 +13,8 @@ use crate::policy::pattern::Glob;
 use crate::policy::provenance::ProvenanceRule;
 use crate::policy::sbom::SbomRule;
 use crate::policy::settings::{
-    BaseImagesSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings, SignatureSettings,
+    BaseImagesSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings, RuleSettings, SbomSettings,
+    SignatureSettings,
 };
 use crate::policy::signature::{SignatureRule, identities};
 use crate::policy::{Known, Mode};
@@ -30,6 +33,15 @@ pub struct Rule {
     pub(super) signatures: Vec<SignatureRule>,
     pub(super) provenance: Option<ProvenanceRule>,
     pub(super) sbom: Option<SbomRule>,
+    pub(super) age: Option<Age>,
+}
+
+/// How old signatures must be.
+#[derive(Debug)]
+pub(super) struct Age {
+    /// As written.
+    pub(super) text: Box<str>,
+    pub(super) least: Duration,
 }
 
 impl Rule {
@@ -121,6 +133,7 @@ impl Rule {
                 .map(|block| provenance_rule(block, &signatures, catalogue, at, known))
                 .transpose()?,
             sbom: sbom.map(|block| sbom_rule(block, &signatures, at, known)).transpose()?,
+            age: settings.min_log_age.as_deref().map(|text| age(text, &signatures, at)).transpose()?,
             signatures,
         })
     }
@@ -167,6 +180,16 @@ fn check_shape(settings: &RuleSettings, at: &Place) -> Result<(), PolicyError> {
         (Mode::Deny, _) if looks => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("deny"))),
         (Mode::Enforce | Mode::Audit, true) | (Mode::Allow | Mode::Deny, _) => Ok(()),
     }
+}
+
+fn age(text: &str, signatures: &[SignatureRule], at: &Place) -> Result<Age, PolicyError> {
+    let at = at.key("min_log_age");
+    let least = duration(text).filter(|least| !least.is_zero());
+    let least = least.ok_or_else(|| at.problem(PolicyProblem::Duration(text.to_owned())))?;
+    if signatures.is_empty() {
+        return Err(at.problem(PolicyProblem::AgeOfNothing));
+    }
+    Ok(Age { text: text.into(), least })
 }
 
 fn images(texts: &[String], at: &Place) -> Result<Vec<Glob>, PolicyError> {

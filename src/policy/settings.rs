@@ -57,6 +57,10 @@ pub struct RuleSettings {
     /// What is served while a tag has moved to what is not proven.
     #[serde(default = "refuse")]
     pub on_unproven_update: OnUnprovenUpdate,
+    /// How old the signatures must be by their proven time, such as `72h`.
+    #[serde(default)]
+    #[schemars(schema_with = "duration_schema")]
+    pub min_log_age: Option<String>,
     /// What whoever is refused gets to read besides the reason.
     pub message: Option<String>,
 }
@@ -139,6 +143,8 @@ pub struct ProvenanceSettings {
     pub source: Option<String>,
     /// Glob over the reference that was built; `{tag}` is the tag asked for.
     pub source_ref: Option<String>,
+    /// The version whose tag was built: `v1` for any `refs/tags/v1.x.y`.
+    pub source_versioned_tag: Option<String>,
     /// Glob over the branch that was built.
     pub source_branch: Option<String>,
     /// The commit that was built, hexadecimal.
@@ -177,6 +183,9 @@ pub struct BuilderSettings {
     pub subject: Option<String>,
     /// The name of the `[[key]]` that it signs with, instead of a certificate.
     pub key: Option<String>,
+    /// Whether it vouches for what ran on a self-hosted runner.
+    #[serde(default = "refuse_runners")]
+    pub self_hosted_runners: SelfHostedRunners,
     /// The SLSA build level that it vouches for, 1 to 3.
     #[schemars(range(min = 1, max = 3))]
     pub level: u8,
@@ -229,6 +238,44 @@ pub struct RevokedSettings {
     pub subjects: Vec<String>,
     /// Commits, hexadecimal: nothing that was built from them counts.
     pub commits: Vec<String>,
+    /// Compromise windows: what these signers signed in that time counts for nothing.
+    pub log_before: Vec<WindowSettings>,
+}
+
+/// An entry of `log_before`: a signer, and when somebody else could sign as that signer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WindowSettings {
+    /// Glob over the subjects of certificates.
+    pub subject: Option<String>,
+    /// Glob over the issuers of these certificates: any unless said.
+    pub issuer: Option<String>,
+    /// The name of a `[[key]]`, instead of a subject.
+    pub key: Option<String>,
+    /// When it began: at no known time unless said.
+    #[serde(deserialize_with = "time")]
+    pub from: Option<Timestamp>,
+    /// When it was over: it is not unless said.
+    #[serde(deserialize_with = "time")]
+    pub until: Option<Timestamp>,
+}
+
+/// Whether a builder vouches for what ran on a self-hosted runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SelfHostedRunners {
+    /// It does not: whoever owns the machine could have changed the build.
+    Refuse,
+    /// It does: the operator vouches for the machines.
+    Allow,
+}
+
+fn refuse_runners() -> SelfHostedRunners {
+    SelfHostedRunners::Refuse
+}
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    read_timestamp(deserializer).map(Some)
 }
 
 fn read_optional_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {

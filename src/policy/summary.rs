@@ -196,6 +196,7 @@ fn check_lines(settings: &ProvenanceSettings, at: &Place) -> Result<(), PolicyEr
     let lines = [
         settings.source.as_ref().map(|_| "source"),
         settings.source_ref.as_ref().map(|_| "source_ref"),
+        settings.source_versioned_tag.as_ref().map(|_| "source_versioned_tag"),
         settings.source_branch.as_ref().map(|_| "source_branch"),
         settings.source_commit.as_ref().map(|_| "source_commit"),
         settings.workflow.as_ref().map(|_| "workflow"),

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Rule;
 use crate::policy::reason::REASONS;
+use crate::policy::{Level, Rule};
 use crate::verify::Fact;
 
 /// The outcome of judging one request.
@@ -143,6 +143,8 @@ pub struct Requirement {
     pub by: Option<Arc<Fact>>,
     /// The other facts that met it, where it takes several signers.
     pub also_by: Vec<Arc<Fact>>,
+    /// The SLSA build level of the provenance that met it.
+    pub level: Option<Level>,
     /// Why it is not met, the most telling reason first. Empty if it is met.
     pub reasons: Vec<Reason>,
 }
@@ -150,12 +152,12 @@ pub struct Requirement {
 impl Requirement {
     /// One that `fact` met.
     pub(super) fn met(kind: RequirementKind, fact: &Arc<Fact>) -> Self {
-        Self { kind, met: true, by: Some(Arc::clone(fact)), also_by: Vec::new(), reasons: Vec::new() }
+        Self { kind, met: true, by: Some(Arc::clone(fact)), also_by: Vec::new(), level: None, reasons: Vec::new() }
     }
 
     /// One that nothing met.
-    pub(super) fn unmet(kind: RequirementKind, reasons: Vec<Reason>) -> Self {
-        Self { kind, met: false, by: None, also_by: Vec::new(), reasons }
+    pub fn unmet(kind: RequirementKind, reasons: Vec<Reason>) -> Self {
+        Self { kind, met: false, by: None, also_by: Vec::new(), level: None, reasons }
     }
 }
 
@@ -174,6 +176,8 @@ pub enum RequirementKind {
     BaseImage,
     /// An index that is not proven itself (`index = "children"`): one of its images must be.
     Index,
+    /// `min_log_age`.
+    Age,
     /// The rule itself: none matched, or it denies.
     Rule,
 }
@@ -236,6 +240,8 @@ pub enum ReasonCode {
     WrongClaim,
     /// Signed by fewer different signers than demanded.
     TooFewSigners,
+    /// Signed by the right ones, but not long enough ago.
+    TooYoung,
     /// The builder is not among those demanded.
     WrongBuilder,
     /// A verification summary names another verifier than its signer may speak for.
@@ -272,7 +278,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
@@ -292,6 +298,7 @@ impl ReasonCode {
         Self::WrongSourceRepository,
         Self::WrongClaim,
         Self::TooFewSigners,
+        Self::TooYoung,
         Self::WrongBuilder,
         Self::WrongVerifier,
         Self::WrongResource,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::evidence::{Form, Provenance, SbomFormat, Scan, Source, Summary, Vex};
 use crate::oci::Digest;
-use crate::policy::{Decision, Mode, Reason, Requirement, RequirementKind, Verdict};
+use crate::policy::{Decision, Level, Mode, Reason, Requirement, RequirementKind, Verdict};
 use crate::verify::{Claim, Fact, LogProof, Signer};
 
 /// A [`Verdict`], to be serialized.
@@ -37,6 +37,9 @@ pub struct FactView<'a> {
     signed_at: Option<Timestamp>,
     log: LogProof,
     claim: ClaimView<'a>,
+    /// Of a provenance, by the builders that are built in; where a rule has been met by it, by those of the rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    level: Option<Level>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -67,7 +70,7 @@ impl<'a> From<&'a Requirement> for RequirementView<'a> {
         Self {
             kind: requirement.kind,
             met: requirement.met,
-            by: requirement.by.as_deref().map(FactView::from),
+            by: requirement.by.as_deref().map(|fact| FactView { level: requirement.level, ..FactView::from(fact) }),
             also_by: requirement.also_by.iter().map(|fact| FactView::from(&**fact)).collect(),
             reasons: &requirement.reasons,
         }
@@ -84,6 +87,7 @@ impl<'a> From<&'a Fact> for FactView<'a> {
             signed_at: fact.signed_at(),
             log: fact.log(),
             claim: ClaimView::from(fact.claim()),
+            level: Level::of(fact),
         }
     }
 }

@@ -174,6 +174,18 @@ pub enum Coverage {
     },
 }
 
+impl Claim {
+    /// The provenance, if it is one.
+    pub fn provenance(&self) -> Option<&Provenance> {
+        match self {
+            Self::Provenance(provenance) => Some(provenance),
+            Self::Signature | Self::Sbom(_) | Self::Summary(_) | Self::Vex(_) | Self::Scan(_) | Self::Other { .. } => {
+                None
+            }
+        }
+    }
+}
+
 impl Fact {
     /// The digest that it is about.
     pub fn subject(&self) -> Digest {

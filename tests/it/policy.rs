@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bonafide::config::{Config, Environment};
 use bonafide::oci::{Digest, Image, Reference, Repository, Tag};
 use bonafide::policy::{
-    Decision, Known, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
-    Verdict, VerdictView,
+    Decision, Known, Level, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
+    Shortfall, Verdict, VerdictView,
 };
-use bonafide::verify::Proof;
+use bonafide::verify::{Fact, Proof};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -355,6 +355,108 @@ fn a_reference_without_the_tag_is_demanded_by_digest_too() {
 }
 
 #[test]
+fn a_version_is_that_of_the_tag_that_was_built() {
+    let rule = |version: &str| {
+        RULE.replace("source_ref = \"refs/tags/{tag}\"", &format!("source_versioned_tag = '{version}'"))
+    };
+    for version in ["v1", "v1.2", "v1.2.3"] {
+        assert_eq!(judge(&rule(version), Some("v1.2.3"), &proof(&all())).decision, Decision::Admit, "{version}");
+    }
+    for version in ["v2", "v1.3", "v1.2.4"] {
+        assert_reason(&rule(version), &all(), RequirementKind::Provenance, ReasonCode::WrongSourceRef, version);
+    }
+    let mut facts = all();
+    for pointer in ["/signer/certificate/source_ref", "/claim/provenance/source_ref"] {
+        *facts[1].pointer_mut(pointer).unwrap() = json!("refs/heads/v1.2.3");
+    }
+    assert_reason(&rule("v1"), &facts, RequirementKind::Provenance, ReasonCode::WrongSourceRef, "refs/heads/v1.2.3");
+}
+
+#[test]
+fn provenance_of_another_run_than_that_of_its_certificate_is_refused() {
+    let run = format!("{SOURCE}/actions/runs/13531731005/attempts/1");
+    for (said, agrees) in [
+        (run.as_str(), true),
+        ("13531731005-1", true),
+        ("another builder's number", true),
+        ("13531731005-2", false),
+        ("3531731005-1", false),
+        (&format!("{SOURCE}/actions/runs/1/attempts/1"), false),
+    ] {
+        let mut facts = all();
+        facts[1]["signer"]["certificate"]["run_invocation"] = json!(run);
+        facts[1]["claim"]["provenance"]["invocation"] = json!(said);
+        if agrees {
+            assert_eq!(judge(RULE, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit, "{said}");
+        } else {
+            assert_reason(RULE, &facts, RequirementKind::Provenance, ReasonCode::ClaimsDisagree, said);
+        }
+    }
+}
+
+#[test]
+fn a_self_hosted_runner_is_level_one_unless_its_builder_vouches_for_it() {
+    let mut facts = all();
+    facts[1]["signer"]["certificate"]["runner_environment"] = json!("self-hosted");
+    assert_reason(RULE, &facts, RequirementKind::Provenance, ReasonCode::LevelTooLow, "self-hosted runner");
+    let lower = RULE.replacen("level = 3", "level = 1", 1);
+    assert_eq!(judge(&lower, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+    let own = format!(
+        "{RULE}\n[[builder]]\nname = 'slsa-github-generator'\nid = '{GENERATOR}'\nissuer = '{ISSUER}'\nlevel = 3\n\
+         self_hosted_runners = 'allow'"
+    );
+    assert_eq!(judge(&own, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+    assert!(policy(&own).unwrap().weakenings()[0].contains("self_hosted_runners"));
+}
+
+#[test]
+fn the_level_is_told_with_the_reason_why_it_is_not_higher() {
+    let own = format!("{SOURCE}/.github/workflows/release.yml@refs/tags/v1.2.3");
+    let shared = "https://github.com/fystack/shared/.github/workflows/attest.yml@refs/heads/main";
+    let unreleased = GENERATOR.replace("refs/tags/v2.1.0", "refs/heads/main");
+    let signed_as = |id: &str| {
+        let mut fact = provenance();
+        fact["signer"]["certificate"]["subject"] = json!(id);
+        fact["signer"]["certificate"]["build_signer"] = json!(id);
+        fact["claim"]["provenance"]["builder_id"] = json!(id);
+        fact
+    };
+    let mut by_key = provenance();
+    by_key["signer"] = json!({"key": {"name": "release"}});
+    let mut self_hosted = provenance();
+    self_hosted["signer"]["certificate"]["runner_environment"] = json!("self-hosted");
+    let mut contradicts = provenance();
+    contradicts["claim"]["provenance"]["source"] = json!("https://github.com/evil/apex");
+    for (fact, level, why) in [
+        (provenance(), 3, None),
+        (signed_as(&own), 2, Some(Shortfall::Builder)),
+        (signed_as(shared), 2, Some(Shortfall::Builder)),
+        (signed_as(&unreleased), 2, Some(Shortfall::UnreleasedBuilder)),
+        (signed_as("https://gitlab.com/x"), 1, Some(Shortfall::UnknownBuilder)),
+        (by_key, 1, Some(Shortfall::UnknownBuilder)),
+        (self_hosted, 1, Some(Shortfall::SelfHostedRunner)),
+        (contradicts, 0, Some(Shortfall::ClaimsDisagree)),
+    ] {
+        let read: Fact = serde_json::from_value(fact).unwrap();
+        assert_eq!(Level::of(&read), Some(Level { level, why_not_higher: why }), "{read:?}");
+    }
+    assert_eq!(Level::of(&serde_json::from_value(signature()).unwrap()), None);
+}
+
+#[test]
+fn the_level_of_what_met_a_rule_is_that_of_its_builders() {
+    let factory = "[[builder]]\nname = 'factory'\nid = 'https://factory.example/*'\nkey = 'release'\nlevel = 3\n";
+    let rule = format!("{}\n{factory}", RULE.replace("slsa-github-generator", "factory"));
+    let mut facts = all();
+    facts[1]["signer"] = json!({"key": {"name": "release"}});
+    facts[1]["claim"]["provenance"]["builder_id"] = json!("https://factory.example/1");
+    let verdict = judge(&rule, Some("v1.2.3"), &proof(&facts));
+    let shown = serde_json::to_value(VerdictView::from(&verdict)).unwrap();
+    assert_eq!(shown["requirements"][1]["by"]["level"], json!({"level": 3}));
+    assert_eq!(verdict.requirements[1].level.unwrap().to_string(), "3");
+}
+
+#[test]
 fn branch_commit_workflow_and_inputs_are_looked_at() {
     for (line, met) in [
         ("source_branch = 'main'", true),
@@ -612,6 +714,91 @@ fn what_is_revoked_is_refused_whatever_the_rules_say() {
 }
 
 #[test]
+fn a_signature_must_be_as_old_as_the_rule_demands() {
+    let rule = signature_rule(&identity()).replace("mode =", "min_log_age = '72h'\nmode =");
+    let mut fact = signature();
+    fact["signed_at"] = json!("2026-01-01T00:00:00Z");
+    let at = |now: &str, facts: &[Value]| judge_at(&rule, None, &proof(facts), now);
+    let verdict = at("2026-01-03T23:59:59Z", &[fact.clone()]);
+    assert_eq!(verdict.decision, Decision::Refuse);
+    let (kind, reason) = verdict.most_telling().unwrap();
+    assert_eq!((kind, reason.code), (RequirementKind::Age, ReasonCode::TooYoung));
+    assert_eq!(reason.text, "signed less than 72h ago: not served before 2026-01-04T00:00:00Z");
+    assert_eq!(at("2026-01-04T00:00:00Z", &[fact.clone()]).decision, Decision::Admit);
+    // Signing it again does not make it younger.
+    let mut again = signed_by(SIGNER, "again");
+    again["signed_at"] = json!("2026-01-03T00:00:00Z");
+    assert_eq!(at("2026-01-04T00:00:00Z", &[again.clone(), fact.clone()]).decision, Decision::Admit);
+    assert_eq!(at("2026-01-04T00:00:00Z", &[again]).decision, Decision::Refuse);
+    // An older signature by a stranger does not make it older.
+    let mut stranger = signed_by("https://github.com/evil/w@refs/tags/v1", "stranger");
+    stranger["signed_at"] = json!("2020-01-01T00:00:00Z");
+    assert_eq!(at("2026-01-03T00:00:00Z", &[stranger.clone(), fact.clone()]).decision, Decision::Refuse);
+    assert_eq!(at("2026-01-05T00:00:00Z", &[stranger]).most_telling().unwrap().0, RequirementKind::Signature);
+    fact["signed_at"] = Value::Null;
+    assert!(at("2030-01-01T00:00:00Z", &[fact]).most_telling().unwrap().1.text.contains("no proven time"));
+}
+
+#[test]
+fn a_threshold_is_old_enough_once_enough_signatures_are() {
+    let rule = threshold(2, &["a@acme.com", "b@acme.com"]).replace("mode =", "min_log_age = '1d'\nmode =");
+    let (mut a, mut b) = (signed_by("a@acme.com", "a"), signed_by("b@acme.com", "b"));
+    a["signed_at"] = json!("2026-01-01T00:00:00Z");
+    b["signed_at"] = json!("2026-01-05T00:00:00Z");
+    let facts = [a, b];
+    let early = judge_at(&rule, None, &proof(&facts), "2026-01-05T12:00:00Z");
+    assert!(early.most_telling().unwrap().1.text.ends_with("not served before 2026-01-06T00:00:00Z"));
+    assert_eq!(judge_at(&rule, None, &proof(&facts), "2026-01-06T00:00:00Z").decision, Decision::Admit);
+}
+
+#[test]
+fn what_was_signed_while_a_signer_was_compromised_counts_for_nothing() {
+    let window = |window: &str| format!("{}\n[revoked]\nlog_before = [{{ {window} }}]", signature_rule(&identity()));
+    let subject = "subject = 'https://github.com/fystack/slsa-workflows/**'";
+    let of = |lines: &str| window(&format!("{subject}, {lines}"));
+    let both = of("from = 2026-01-01T00:00:00Z, until = 2026-01-02T00:00:00Z");
+    for (rule, time, decision) in [
+        (&both, "2025-12-31T23:59:59Z", Decision::Admit),
+        (&both, "2026-01-01T00:00:00Z", Decision::Refuse),
+        (&both, "2026-01-02T00:00:00Z", Decision::Refuse),
+        (&both, "2026-01-02T00:00:01Z", Decision::Admit),
+        (&of("from = 2026-01-01T00:00:00Z"), "2036-01-01T00:00:00Z", Decision::Refuse),
+        (&of("until = 2026-01-01T00:00:00Z"), "2006-01-01T00:00:00Z", Decision::Refuse),
+        (&of(&format!("issuer = '{ISSUER}', from = 2026-01-01T00:00:00Z")), "2026-01-01T00:00:00Z", Decision::Refuse),
+        (&of("issuer = 'https://gitlab.com', from = 2026-01-01T00:00:00Z"), "2026-01-01T00:00:00Z", Decision::Admit),
+        (&window("subject = 'b@acme.com', from = 2026-01-01T00:00:00Z"), "2026-01-01T00:00:00Z", Decision::Admit),
+        (&window("key = 'release', from = 2026-01-01T00:00:00Z"), "2026-01-01T00:00:00Z", Decision::Admit),
+    ] {
+        let mut fact = signature();
+        fact["signed_at"] = json!(time);
+        assert_eq!(judge(rule, None, &proof(&[fact])).decision, decision, "{rule} {time}");
+    }
+    // What was signed at no proven time may have been signed then.
+    let mut fact = signature();
+    fact["signed_at"] = Value::Null;
+    assert_reason(&both, &[fact], RequirementKind::Signature, ReasonCode::Revoked, "at no proven time");
+}
+
+#[test]
+fn what_a_compromised_key_signed_counts_for_nothing() {
+    let rule = format!(
+        "{}\n[revoked]\nlog_before = [{{ key = 'release', until = 2026-06-01T00:00:00Z }}]",
+        signature_rule("key = 'release'")
+    );
+    let mut fact = signed_by_key("release", "a");
+    fact["signed_at"] = json!("2026-05-01T00:00:00Z");
+    assert_reason(
+        &rule,
+        &[fact.clone()],
+        RequirementKind::Signature,
+        ReasonCode::Revoked,
+        "until 2026-06-01T00:00:00Z",
+    );
+    fact["signed_at"] = json!("2026-07-01T00:00:00Z");
+    assert_eq!(judge(&rule, None, &proof(&[fact])).decision, Decision::Admit);
+}
+
+#[test]
 fn an_exception_serves_one_digest_of_one_repository_until_it_ends() {
     let image = format!("docker.io/fystacklabs/apex@{}", digest());
     let settings = format!("[[exception]]\nimage = '{image}'\nuntil = 2026-01-01T00:00:00Z\nreason = 'INC-42'");
@@ -696,6 +883,40 @@ fn rules_that_could_not_mean_what_they_say_are_configuration_errors() {
             "rule.0.signature.0.key",
             P::Conflict("key and trust, issuer, subject or any other claim of a certificate"),
         ),
+        (rule("[rule.provenance]\nlevel = 4"), "rule.0.provenance.level", P::Level(4)),
+        (rule("[rule.provenance]\nsource_commit = 'abc'"), "rule.0.provenance.source_commit", P::Commit(named("abc"))),
+        (
+            rule("[rule.provenance]\nbuilders = ['google-cloud-build']"),
+            "rule.0.provenance.builders",
+            P::UnknownKey(named("google-cloud-build")),
+        ),
+        (rule("[rule.sbom]"), "rule.0.sbom", P::NoSigner),
+        (format!("{}\n{}", rule("mode = 'deny'"), rule("mode = 'deny'")), "rule.1.name", P::Duplicate(named("r"))),
+        ("[[rule]]\nname = 'r'\nmode = 'deny'\nimages = ['nginx']".into(), "rule.0.images.0", P::Image(named("nginx"))),
+        (
+            "[[rule]]\nname = 'r'\nmode = 'deny'\nimages = ['docker.io/nginx']".into(),
+            "rule.0.images.0",
+            P::Image(named("docker.io/nginx")),
+        ),
+        ("[[rule]]\nname = 'r'\nmode = 'deny'\nimages = []".into(), "rule.0.images", P::Empty),
+        (
+            "[[exception]]\nimage = 'ghcr.io/a/b:v1'\nuntil = 2026-01-01T00:00:00Z\nreason = 'x'".into(),
+            "exception.0.image",
+            P::ImageDigest(named("ghcr.io/a/b:v1")),
+        ),
+        ("[[builder]]\nname = 'b'\nid = 'i'\nlevel = 3".into(), "builder.0", P::HalfIdentity),
+    ];
+    for (settings, at, problem) in problems {
+        assert_problem(&settings, at, problem);
+    }
+}
+
+#[test]
+fn thresholds_ages_versions_and_windows_that_could_not_mean_what_they_say_are_configuration_errors() {
+    use PolicyProblem as P;
+    let rule = |body: &str| format!("[[rule]]\nname = 'r'\nimages = ['ghcr.io/a/b']\n{body}");
+    let named = |name: &str| name.to_owned();
+    let problems: Vec<(String, &str, P)> = vec![
         (rule("[[rule.signature]]\nkey = 'release'\nat_least = 1"), "rule.0.signature.0.at_least", P::NothingToCount),
         (
             rule("[[rule.signature]]\nany_of = [{ key = 'release' }]\nat_least = 2"),
@@ -727,39 +948,56 @@ fn rules_that_could_not_mean_what_they_say_are_configuration_errors() {
             "rule.0.sbom.signed_by.at_least",
             P::Conflict("signed_by and at_least"),
         ),
-        (rule("[rule.provenance]\nlevel = 4"), "rule.0.provenance.level", P::Level(4)),
-        (rule("[rule.provenance]\nsource_commit = 'abc'"), "rule.0.provenance.source_commit", P::Commit(named("abc"))),
         (
-            rule("[rule.provenance]\nbuilders = ['google-cloud-build']"),
-            "rule.0.provenance.builders",
-            P::UnknownKey(named("google-cloud-build")),
+            rule("min_log_age = 'a week'\n[[rule.signature]]\nkey = 'release'"),
+            "rule.0.min_log_age",
+            P::Duration(named("a week")),
         ),
-        (rule("[rule.sbom]"), "rule.0.sbom", P::NoSigner),
-        (format!("{}\n{}", rule("mode = 'deny'"), rule("mode = 'deny'")), "rule.1.name", P::Duplicate(named("r"))),
-        ("[[rule]]\nname = 'r'\nmode = 'deny'\nimages = ['nginx']".into(), "rule.0.images.0", P::Image(named("nginx"))),
         (
-            "[[rule]]\nname = 'r'\nmode = 'deny'\nimages = ['docker.io/nginx']".into(),
-            "rule.0.images.0",
-            P::Image(named("docker.io/nginx")),
+            rule("min_log_age = '0h'\n[[rule.signature]]\nkey = 'release'"),
+            "rule.0.min_log_age",
+            P::Duration(named("0h")),
         ),
-        ("[[rule]]\nname = 'r'\nmode = 'deny'\nimages = []".into(), "rule.0.images", P::Empty),
+        (rule("min_log_age = '72h'\n[rule.provenance]"), "rule.0.min_log_age", P::AgeOfNothing),
         (
-            "[[exception]]\nimage = 'ghcr.io/a/b:v1'\nuntil = 2026-01-01T00:00:00Z\nreason = 'x'".into(),
-            "exception.0.image",
-            P::ImageDigest(named("ghcr.io/a/b:v1")),
+            rule("[rule.provenance]\nsource_versioned_tag = '1.2'"),
+            "rule.0.provenance.source_versioned_tag",
+            P::Version(named("1.2")),
         ),
-        ("[[builder]]\nname = 'b'\nid = 'i'\nlevel = 3".into(), "builder.0", P::HalfIdentity),
+        ("[revoked]\nlog_before = [{ subject = 'a' }]".into(), "revoked.log_before.0", P::EndlessWindow),
+        ("[revoked]\nlog_before = [{ from = 2026-01-01T00:00:00Z }]".into(), "revoked.log_before.0", P::NobodysWindow),
+        (
+            "[revoked]\nlog_before = [{ key = 'none', from = 2026-01-01T00:00:00Z }]".into(),
+            "revoked.log_before.0.key",
+            P::UnknownKey(named("none")),
+        ),
+        (
+            "[revoked]\nlog_before = [{ key = 'release', subject = 'a', from = 2026-01-01T00:00:00Z }]".into(),
+            "revoked.log_before.0.key",
+            P::Conflict("key and subject or issuer"),
+        ),
+        (
+            "[revoked]\nlog_before = [{ subject = 'a', from = 2026-01-02T00:00:00Z, until = 2026-01-01T00:00:00Z }]"
+                .into(),
+            "revoked.log_before.0.until",
+            P::ReversedWindow,
+        ),
     ];
     for (settings, at, problem) in problems {
-        let error = policy(&settings).unwrap_err();
-        assert_eq!(error, PolicyError { at: at.to_owned(), problem }, "{settings}");
+        assert_problem(&settings, at, problem);
     }
+}
+
+#[track_caller]
+fn assert_problem(settings: &str, at: &str, problem: PolicyProblem) {
+    let error = policy(settings).unwrap_err();
+    assert_eq!(error, PolicyError { at: at.to_owned(), problem }, "{settings}");
 }
 
 #[test]
 fn unknown_keys_are_refused_and_an_exception_has_an_end() {
     for settings in [
-        "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nmin_log_age = '72h'",
+        "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nmin_age = '72h'",
         "[[rule]]\nname = 'r'\nimages = ['a.io/b']\n[[rule.signature]]\nany_of = [{ name = 'x' }]",
         "[[exception]]\nimage = 'x'\nreason = 'y'",
         "[revoked]\nkeys = []",
@@ -1006,6 +1244,13 @@ fn who_leaves_base_images_unjudged_admits_nothing() {
     // Where something else is not met, no base image changes that.
     let verdict = judge(&rule, Some("v1.2.3"), &proof(&all()[1..]));
     assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Refuse, 0));
+}
+
+fn judge_at(settings: &str, tag: Option<&str>, proof: &Proof, now: &str) -> Verdict {
+    let tag: Option<Tag> = tag.map(|tag| tag.parse().unwrap());
+    let repository = repository();
+    let request = Request { repository: &repository, tag: tag.as_ref(), digest: digest() };
+    policy(settings).unwrap().judge(&request, Some(proof), now.parse().unwrap())
 }
 
 #[track_caller]
