@@ -11,6 +11,9 @@ pub const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;
 pub const EVIDENCE_BYTES: u64 = 8 * 1024 * 1024;
 /// Largest SBOM attestation: those of big distributions reach 45 MB.
 pub const SBOM_BYTES: u64 = 64 * 1024 * 1024;
+/// Largest signature of the Notary Project: a few certificates of 2 KiB and a timestamp of 6 KiB; each byte of CBOR may
+/// take 32 once it is parsed.
+pub const NOTATION_BYTES: u64 = 256 * 1024;
 /// Largest config blob of an evidence manifest: cosign's lists one digest for each layer.
 pub const EVIDENCE_CONFIG_BYTES: u64 = 256 * 1024;
 /// Most evidence manifests and layers looked at for one digest; what is beyond is left out, and said so.

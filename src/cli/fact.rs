@@ -137,5 +137,7 @@ pub(in crate::cli) const fn form(form: Form) -> &'static str {
         Form::CosignSignature => "cosign signature",
         Form::CosignAttestation => "cosign attestation",
         Form::Bundle => "sigstore bundle",
+        Form::NotationJws => "notation signature (JWS)",
+        Form::NotationCose => "notation signature (COSE)",
     }
 }

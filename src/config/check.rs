@@ -48,6 +48,9 @@ pub(super) fn policy(file: &mut File, source: &Source<'_>) -> Result<Policy, Con
         return Err(source.at(&format!("trust.{index}.name"), &problem));
     }
     let domains = names("trust", domains, source)?;
+    for (index, domain) in file.trust.iter().enumerate() {
+        domain.source().map_err(|error| source.at(&format!("trust.{index}.{}", error.key), &error))?;
+    }
     let keys = names("key", file.key.iter().map(|key| key.name.as_str()), source)?;
     let known = Known {
         trust: &|name| BUILT_IN_TRUST.contains(&name) || domains.contains(name),

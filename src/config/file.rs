@@ -83,8 +83,9 @@ impl File {
         for (index, upstream) in self.upstream.iter().enumerate() {
             files.extend(upstream.files().into_iter().map(|(key, path)| (format!("upstream.{index}.{key}"), path)));
         }
-        let roots = self.trust.iter().enumerate();
-        files.extend(roots.map(|(index, domain)| (format!("trust.{index}.trusted_root"), &*domain.trusted_root)));
+        for (index, domain) in self.trust.iter().enumerate() {
+            files.extend(domain.files().into_iter().map(|(key, path)| (format!("trust.{index}.{key}"), path)));
+        }
         files.extend(self.key.iter().enumerate().map(|(index, key)| (format!("key.{index}.path"), &*key.path)));
         files
     }
@@ -92,7 +93,7 @@ impl File {
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.server.tls.iter_mut();
         let tls = tls.flat_map(|tls| [Some(&mut tls.cert), Some(&mut tls.key), tls.client_ca.as_mut()]).flatten();
-        let roots = self.trust.iter_mut().map(|domain| &mut domain.trusted_root);
+        let roots = self.trust.iter_mut().flat_map(DomainSettings::paths_mut);
         let keys = self.key.iter_mut().map(|key| &mut key.path);
         let upstreams = self.upstream.iter_mut().flat_map(upstream::Settings::paths_mut);
         for path in tls.chain(roots).chain(keys).chain(upstreams).chain(self.storage.path.as_mut()) {

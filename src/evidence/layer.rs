@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 
 use crate::evidence::media::form_of;
-use crate::evidence::{Content, CosignMaterial, Evidence, Form, Malformed, Source};
+use crate::evidence::{Content, CosignMaterial, Evidence, Form, Malformed, NotationFormat, Source};
 use crate::limits;
 use crate::oci::{Descriptor, Digest, Manifest, digest_of};
 
@@ -68,6 +68,7 @@ impl Layer {
     pub fn limit(&self) -> u64 {
         match self.form {
             Form::CosignSignature => limits::EVIDENCE_BYTES,
+            Form::NotationJws | Form::NotationCose => limits::NOTATION_BYTES,
             Form::CosignAttestation | Form::Bundle => limits::SBOM_BYTES,
         }
     }
@@ -82,6 +83,8 @@ impl Layer {
             },
             Form::CosignAttestation => Content::Attestation { envelope: bytes, material: self.material() },
             Form::Bundle => Content::Bundle { json: bytes },
+            Form::NotationJws => Content::Notation { envelope: bytes, format: NotationFormat::Jws },
+            Form::NotationCose => Content::Notation { envelope: bytes, format: NotationFormat::Cose },
         };
         Evidence { source: self.source, content }
     }

@@ -9,6 +9,7 @@ use crate::oci::{Descriptor, Manifest};
 const SIMPLE_SIGNING: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 const DSSE_ENVELOPE: &str = "application/vnd.dsse.envelope.v1+json";
 const BUNDLE: &str = "application/vnd.dev.sigstore.bundle+json";
+const JOSE: &str = "application/jose+json";
 const COSE: &str = "application/cose";
 const NOTATION_CONFIG: &str = "application/vnd.cncf.notary.signature";
 
@@ -29,8 +30,6 @@ const DOCUMENTS: &[&str] = &[
     "application/vnd.in-toto.provenance+json",
     "application/vnd.in-toto.provenance+dsse",
     "application/vnd.in-toto.bundle",
-    // Notation's JWS envelope
-    "application/jose+json",
     // SBOMs
     "application/spdx+json",
     "text/spdx+json",
@@ -53,6 +52,8 @@ pub(in crate::evidence) fn form_of(media_type: &str) -> Option<Form> {
     match media_type {
         SIMPLE_SIGNING => Some(Form::CosignSignature),
         DSSE_ENVELOPE => Some(Form::CosignAttestation),
+        JOSE => Some(Form::NotationJws),
+        COSE => Some(Form::NotationCose),
         _ => is_bundle(media_type).then_some(Form::Bundle),
     }
 }
@@ -99,7 +100,11 @@ fn is_evidence_layer(layer: &Descriptor, is_notation: bool) -> bool {
 }
 
 fn is_text_type(media_type: &str) -> bool {
-    form_of(media_type).is_some() || DOCUMENTS.contains(&media_type)
+    let is_text_form = form_of(media_type).is_some_and(|form| match form {
+        Form::CosignSignature | Form::CosignAttestation | Form::Bundle | Form::NotationJws => true,
+        Form::NotationCose => false,
+    });
+    is_text_form || DOCUMENTS.contains(&media_type)
 }
 
 /// Within `limit`, and not to be fetched from a place of its own choosing (`urls`), where nobody looks at it first.

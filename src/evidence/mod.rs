@@ -24,7 +24,7 @@ pub use base_image::BaseImage;
 pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, SbomFormat, SlsaVersion, Statement};
 pub use layer::{Layer, Via, layers};
 pub use media::{is_evidence_blob, is_evidence_manifest};
-pub use piece::{Content, CosignMaterial, Evidence, Form, Source};
+pub use piece::{Content, CosignMaterial, Evidence, Form, NotationFormat, Source};
 pub use purl::{Purl, canonical_purl};
 pub use scan::{Finding, Scan, Severity};
 pub use simple_signing::SimpleSigning;

@@ -24,6 +24,19 @@ pub enum Form {
     CosignAttestation,
     /// A layer of `application/vnd.dev.sigstore.bundle.v0.3+json` (or v0.1, v0.2): cosign 3, GitHub.
     Bundle,
+    /// A layer of `application/jose+json`: a signature of the Notary Project, as JWS.
+    NotationJws,
+    /// A layer of `application/cose`: a signature of the Notary Project, as COSE.
+    NotationCose,
+}
+
+/// How a signature of the Notary Project is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotationFormat {
+    /// JWS in its flattened JSON serialization.
+    Jws,
+    /// `COSE_Sign1`.
+    Cose,
 }
 
 /// One piece of evidence. The bytes of its layer hash to `source.layer`; nothing else about it is known.
@@ -59,6 +72,13 @@ pub enum Content {
         /// The layer: a Sigstore bundle.
         json: Bytes,
     },
+    /// [`Form::NotationJws`] or [`Form::NotationCose`].
+    Notation {
+        /// The layer.
+        envelope: Bytes,
+        /// How it is written.
+        format: NotationFormat,
+    },
 }
 
 /// What cosign 1 and 2 put beside a signature, as annotations of its layer. All of it is optional and unsigned.
@@ -81,6 +101,8 @@ impl Evidence {
             Content::Signature { .. } => Form::CosignSignature,
             Content::Attestation { .. } => Form::CosignAttestation,
             Content::Bundle { .. } => Form::Bundle,
+            Content::Notation { format: NotationFormat::Jws, .. } => Form::NotationJws,
+            Content::Notation { format: NotationFormat::Cose, .. } => Form::NotationCose,
         }
     }
 }

@@ -111,7 +111,9 @@ pub(super) fn claims(claim: &Claim, kind: RequirementKind) -> bool {
 fn concerns(flaw: &Flaw, kind: RequirementKind) -> bool {
     match (&flaw.predicate_type, flaw.form) {
         (Some(predicate), _) => is_of(predicate, kind),
-        (None, Some(Form::CosignSignature)) => kind == RequirementKind::Signature,
+        (None, Some(Form::CosignSignature | Form::NotationJws | Form::NotationCose)) => {
+            kind == RequirementKind::Signature
+        }
         (None, Some(Form::CosignAttestation)) => kind != RequirementKind::Signature,
         (None, Some(Form::Bundle) | None) => true,
     }

@@ -6,6 +6,7 @@
 
 mod domain;
 mod key;
+mod notation;
 mod public_key;
 mod root;
 mod settings;
@@ -13,8 +14,10 @@ mod snapshot;
 
 pub use domain::Domain;
 pub use key::Key;
+pub use notation::NotationStore;
+pub(crate) use notation::NotationStoreKind;
 pub(crate) use public_key::{KeyKind, PublicKey, Scheme};
-pub use settings::{DomainSettings, KeySettings, Requirement, WithoutLog};
+pub use settings::{DomainSettings, KeySettings, NotationSettings, Requirement, RootSource, SourceError, WithoutLog};
 pub use snapshot::{Epoch, Trust, TrustError};
 
 /// The snapshot of the moment.

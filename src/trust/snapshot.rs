@@ -12,7 +12,8 @@ use sigstore_trust_root::{SIGSTORE_GITHUB_TRUSTED_ROOT, SIGSTORE_PRODUCTION_TRUS
 use crate::oci::Digest;
 use crate::trust::domain::Domain;
 use crate::trust::key::Key;
-use crate::trust::settings::{DomainSettings, KeySettings, Requirement, WithoutLog};
+use crate::trust::notation::{NotationStore, NotationStoreKind};
+use crate::trust::settings::{DomainSettings, KeySettings, Requirement, RootSource, SourceError, WithoutLog};
 
 /// The version of the checks themselves. Raised when `verify` starts to prove less, more or something else: what was
 /// proved before is then proved again.
@@ -27,6 +28,7 @@ const GITHUB: &str = "github";
 #[derive(Debug)]
 pub struct Trust {
     domains: Vec<Domain>,
+    notation: Vec<NotationStore>,
     keys: Vec<Key>,
     warnings: Vec<String>,
     epoch: Epoch,
@@ -47,6 +49,24 @@ pub enum TrustError {
         /// Why.
         #[source]
         source: io::Error,
+    },
+    /// The source of a trust domain is none.
+    #[error("trust {name:?}: {source}")]
+    Source {
+        /// The trust domain.
+        name: String,
+        /// What to write instead.
+        source: SourceError,
+    },
+    /// A trust store is none.
+    #[error("the certificates in {} of trust {name:?} are not usable: {reason}", path.display())]
+    Certificates {
+        /// The trust domain.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
     },
     /// A trusted root is not one.
     #[error("the trusted root of {name:?} is not usable: {reason}")]
@@ -106,9 +126,15 @@ impl Trust {
         let none = Requirement::NotRequired;
         loading.domain(GITHUB, SIGSTORE_GITHUB_TRUSTED_ROOT, none, none)?;
         for domain in domains {
-            let json = read(&domain.trusted_root)?;
-            loading.domain(&domain.name, &json, domain.transparency_log, domain.certificate_timestamps)?;
-            loading.warn_of_domain(domain);
+            let source = domain.source();
+            match source.map_err(|source| TrustError::Source { name: domain.name.clone(), source })? {
+                RootSource::File(path) => {
+                    let json = read(path)?;
+                    loading.domain(&domain.name, &json, domain.transparency_log, domain.certificate_timestamps)?;
+                    loading.warn_of_domain(domain);
+                }
+                RootSource::Notation(stores) => loading.notation(NotationStore::new(&domain.name, stores, read)?),
+            }
         }
         for key in keys {
             loading.key(key, &read(&key.path)?)?;
@@ -123,7 +149,7 @@ impl Trust {
 
     /// Whether there is a trust domain called `name`.
     pub fn has_domain(&self, name: &str) -> bool {
-        self.domains.iter().any(|domain| domain.name() == name)
+        self.domains.iter().any(|domain| domain.name() == name) || self.notation.iter().any(|it| it.name() == name)
     }
 
     /// Whether there is a key called `name`.
@@ -139,6 +165,11 @@ impl Trust {
     /// The trust domains, built-in ones first.
     pub fn domains(&self) -> &[Domain] {
         &self.domains
+    }
+
+    /// The trust domains of the Notary Project.
+    pub fn notation_stores(&self) -> &[NotationStore] {
+        &self.notation
     }
 
     /// The keys.
@@ -163,6 +194,7 @@ impl fmt::Display for Epoch {
 #[derive(Default)]
 struct Loading {
     domains: Vec<Domain>,
+    notation: Vec<NotationStore>,
     keys: Vec<Key>,
     warnings: Vec<String>,
     parts: Vec<Part>,
@@ -172,6 +204,7 @@ struct Loading {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     Domain { name: String, root: Digest, needs_log: bool, needs_certificate_timestamps: bool },
+    Notation { name: String, ca: Vec<Digest>, signing_authority: Vec<Digest>, tsa: Vec<Digest> },
     Key { name: String, key: Digest, not_before: Option<Timestamp>, not_after: Option<Timestamp>, without_log: bool },
 }
 
@@ -187,6 +220,17 @@ impl Loading {
             needs_certificate_timestamps: timestamps == Requirement::Required,
         });
         Ok(())
+    }
+
+    fn notation(&mut self, store: NotationStore) {
+        let digests = |kind| store.certificates(kind).iter().map(|der| Digest::of(der.as_bytes())).collect();
+        self.parts.push(Part::Notation {
+            name: store.name().to_owned(),
+            ca: digests(NotationStoreKind::Ca),
+            signing_authority: digests(NotationStoreKind::SigningAuthority),
+            tsa: digests(NotationStoreKind::Tsa),
+        });
+        self.notation.push(store);
     }
 
     fn warn_of_domain(&mut self, domain: &DomainSettings) {
@@ -223,7 +267,8 @@ impl Loading {
         self.parts.sort();
         let parts = format!("{CHECKS} {} {:?}", env!("CARGO_PKG_VERSION"), self.parts);
         let epoch = Epoch(Digest::of(parts.as_bytes()));
-        Trust { domains: self.domains, keys: self.keys, warnings: self.warnings, epoch }
+        let Self { domains, notation, keys, warnings, .. } = self;
+        Trust { domains, notation, keys, warnings, epoch }
     }
 }
 

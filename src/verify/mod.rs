@@ -15,6 +15,7 @@ mod keyed;
 mod keyless;
 mod layer;
 mod log;
+mod notation;
 mod sct;
 mod signed;
 mod stamp;
@@ -22,7 +23,7 @@ mod witness;
 
 use jiff::Timestamp;
 
-use crate::evidence::Evidence;
+use crate::evidence::{Content, Evidence};
 use crate::oci::Digest;
 use crate::trust::Trust;
 use crate::verify::defect::Defect;
@@ -47,6 +48,11 @@ pub struct Subject<'a> {
 /// # Errors
 /// The [`Flaw`] that tells most, if it proves nothing.
 pub fn check(evidence: &Evidence, subject: &Subject<'_>, trust: &Trust, now: Timestamp) -> Result<Vec<Fact>, Flaw> {
+    if let Content::Notation { envelope, format } = &evidence.content {
+        return notation::prove(envelope, *format, subject, trust, now)
+            .map(|proven| proven.into_iter().map(|it| it.say(Claim::Signature, evidence, subject)).collect())
+            .map_err(|defect| defect.of(evidence, None));
+    }
     let signed = Signed::read(evidence, subject).map_err(|defect| defect.of(evidence, None))?;
     prove(&signed, subject, trust, now)
         .map(|proven| proven.into_iter().map(|(standing, claim)| standing.say(claim, evidence, subject)).collect())

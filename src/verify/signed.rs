@@ -58,6 +58,9 @@ impl<'a> Signed<'a> {
             Content::Bundle { json } => Rewritten { bundle: bundle::read(json)?, witness: None },
             Content::Attestation { envelope, material } => layer::attestation(envelope, material)?,
             Content::Signature { payload, signature, material } => layer::signature(payload, signature, material)?,
+            Content::Notation { .. } => {
+                return Err(Defect::new(FlawKind::Unsupported, "it is no signature of Sigstore's"));
+            }
         };
         if let SignatureContent::DsseEnvelope(envelope) = &bundle.content {
             budget::check(envelope.payload.as_bytes())?;
@@ -65,7 +68,9 @@ impl<'a> Signed<'a> {
         let message = match (&bundle.content, &evidence.content) {
             (SignatureContent::DsseEnvelope(_), _) => Message::Statement { about: subject.digest },
             (_, Content::Signature { payload, .. }) => Message::SimpleSigning(payload),
-            (_, Content::Bundle { .. } | Content::Attestation { .. }) => Message::Manifest(subject.manifest),
+            (_, Content::Bundle { .. } | Content::Attestation { .. } | Content::Notation { .. }) => {
+                Message::Manifest(subject.manifest)
+            }
         };
         Ok(Self { bundle, witness, message })
     }

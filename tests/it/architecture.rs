@@ -65,6 +65,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("sigstore_trust_root", &["verify", "trust"]),
     ("webpki", &["verify", "trust"]),
     ("x509_cert", &["verify", "trust"]),
+    ("cms", &["verify"]),
+    ("coset", &["verify"]),
     ("hyper", &["upstream", "listen", "front", "admin"]),
     ("http", &["upstream", "listen", "front", "admin"]),
     ("moka", &["facts", "content", "upstream"]),

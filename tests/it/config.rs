@@ -234,7 +234,7 @@ fn relative_paths_are_relative_to_the_file() {
     assert_eq!(tls.key, Path::new("/etc/tls.key"));
     assert_eq!(tls.client_ca.as_deref(), Some(Path::new("/etc/bonafide/ca.pem")));
     assert_eq!(config.keys[0].path, Path::new("/etc/bonafide/keys/k.pub"));
-    assert_eq!(config.trust[0].trusted_root, Path::new("/etc/bonafide/root.json"));
+    assert_eq!(config.trust[0].trusted_root.as_deref(), Some(Path::new("/etc/bonafide/root.json")));
     assert_eq!(config.upstreams[0].ca.as_deref(), Some(Path::new("/etc/bonafide/a.pem")));
     assert_eq!((config.content.path, config.facts.path), ("/etc/bonafide/state".into(), "/etc/bonafide/state".into()));
 }

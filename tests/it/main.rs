@@ -22,6 +22,7 @@ mod facts;
 mod gate;
 mod hostile;
 mod housekeeping;
+mod notation;
 mod origin;
 mod pitfalls;
 mod policies;

@@ -140,12 +140,8 @@ impl World {
         let mut repositories = Repositories::default();
         let release = publish(&authority, &mut repositories, REPOSITORY, "v1.2.3");
         let folder = tempfile::tempdir().unwrap();
-        let domain = DomainSettings {
-            name: "corp".to_owned(),
-            trusted_root: authority.trusted_root().write_to(folder.path()),
-            transparency_log: Requirement::Required,
-            certificate_timestamps: Requirement::Required,
-        };
+        let (root, required) = (authority.trusted_root().write_to(folder.path()), Requirement::Required);
+        let domain = DomainSettings::of_file("corp", root, required, required);
         let trust = Trust::load(&[domain], &[]).unwrap();
         let settings: Settings = toml::from_str(RULE).unwrap();
         let known = Known { trust: &|name| trust.has_domain(name), key: &|name| trust.has_key(name) };

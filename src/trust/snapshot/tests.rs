@@ -29,8 +29,7 @@ fn folder() -> TempDir {
 
 fn domain(folder: &Path, name: &str) -> DomainSettings {
     let required = Requirement::Required;
-    let trusted_root = folder.join("root.json");
-    DomainSettings { name: name.into(), trusted_root, transparency_log: required, certificate_timestamps: required }
+    DomainSettings::of_file(name, folder.join("root.json"), required, required)
 }
 
 fn key(folder: &Path, name: &str) -> KeySettings {

@@ -63,7 +63,8 @@ fn about(folder: &Path, content: &Content, check: &str) -> (Digest, Vec<u8>) {
     }
     let (Content::Bundle { json }
     | Content::Attestation { envelope: json, .. }
-    | Content::Signature { payload: json, .. }) = content;
+    | Content::Signature { payload: json, .. }
+    | Content::Notation { envelope: json, .. }) = content;
     (claimed(json).unwrap_or(Digest::of(b"nothing")), Vec::new())
 }
 

@@ -124,12 +124,8 @@ fn domain(trusted_root: PathBuf) -> DomainSettings {
         Some(list) if !list.is_empty() => Requirement::Required,
         _ => Requirement::NotRequired,
     };
-    DomainSettings {
-        name: OF_THE_CASE.to_owned(),
-        trusted_root,
-        transparency_log: needs("tlogs"),
-        certificate_timestamps: needs("ctlogs"),
-    }
+    let (log, certificate_timestamps) = (needs("tlogs"), needs("ctlogs"));
+    DomainSettings::of_file(OF_THE_CASE, trusted_root, log, certificate_timestamps)
 }
 
 fn long_lived(index: &Index, case: &Case, key: &str, without_log: bool) -> KeySettings {

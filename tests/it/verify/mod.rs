@@ -6,6 +6,7 @@ mod format;
 mod keyed;
 mod keyless;
 mod layer;
+mod notation;
 mod properties;
 pub(crate) mod ways;
 
@@ -68,12 +69,7 @@ impl Bed {
     ) -> Self {
         let folder = self.folder.path().join(format!("trust-{}", self.domains.len()));
         fs::create_dir_all(&folder).unwrap();
-        self.domains.push(DomainSettings {
-            name: name.to_owned(),
-            trusted_root: root.write_to(&folder),
-            transparency_log: log,
-            certificate_timestamps: timestamps,
-        });
+        self.domains.push(DomainSettings::of_file(name, root.write_to(&folder), log, timestamps));
         self
     }
 

@@ -79,7 +79,7 @@ fn sorted(facts: &[Fact]) -> Vec<String> {
 /// Every text of `evidence`, to be changed.
 fn texts(evidence: &mut Evidence) -> Vec<Text<'_>> {
     match &mut evidence.content {
-        Content::Bundle { json } => vec![Text::Bytes(json)],
+        Content::Bundle { json: bytes } | Content::Notation { envelope: bytes, .. } => vec![Text::Bytes(bytes)],
         Content::Attestation { envelope, material } => {
             [Text::Bytes(envelope)].into_iter().chain(annotations(material)).collect()
         }

@@ -223,6 +223,24 @@ fn signed(tbs: &[u8], key: &Key) -> Vec<u8> {
     der::sequence(&[tbs.to_vec(), key.signature_algorithm(), der::bits(&key.sign(tbs))])
 }
 
+/// A certificate of `public`'s holder `subject` by `issuer`, with these extensions: their OIDs, whether critical, and content.
+pub(crate) fn certified(
+    subject: &[u8],
+    key: &Key,
+    issuer: &[u8],
+    issuer_key: &Key,
+    validity: Validity,
+    extensions: &[(&str, bool, Vec<u8>)],
+) -> Vec<u8> {
+    let extensions: Vec<_> = extensions
+        .iter()
+        .map(|(kind, critical, content)| extension(kind, *critical, content))
+        .chain(key_identifiers(key.public(), issuer_key.public()))
+        .collect();
+    let serial = serial(&[key.public(), &extensions.concat()].concat());
+    signed(&tbs(&serial, issuer_key, issuer, validity, subject, key.public(), &extensions), issuer_key)
+}
+
 /// The PEM of one certificate.
 pub(crate) fn pem(certificate: &[u8]) -> String {
     der::pem("CERTIFICATE", certificate)

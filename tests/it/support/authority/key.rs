@@ -3,10 +3,10 @@
 use aws_lc_rs::digest::{Algorithm, Digest, SHA256, SHA384, SHA512, digest};
 use aws_lc_rs::encoding::{AsBigEndian as _, Curve25519SeedBin};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::KeySize;
+pub(crate) use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
-    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair,
+    Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
 };
 use ed25519_dalek::{Digest as _, Sha512, SigningKey};
 
@@ -87,8 +87,13 @@ impl Key {
 
     /// A new RSA key of 2048 bits: the only kind that differs from run to run.
     pub(crate) fn rsa() -> Self {
+        Self::rsa_of(KeySize::Rsa2048)
+    }
+
+    /// The same of another size.
+    pub(crate) fn rsa_of(size: KeySize) -> Self {
         use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
-        let pair = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+        let pair = RsaKeyPair::generate(size).unwrap();
         let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
         let private = private.as_ref().to_vec();
         let public = public_key(&[der::oid(RSA), der::null()], pair.public_key().as_ref());
@@ -163,6 +168,41 @@ impl Key {
         }
     }
 
+    /// The signature over `message` as JOSE and COSE want it: both numbers of an elliptic one, or RSA-PSS.
+    pub(crate) fn sign_envelope(&self, message: &[u8]) -> Vec<u8> {
+        match &self.pair {
+            Pair::P256(_) => fixed(&self.sign(message), 32),
+            Pair::P384(_) => fixed(&self.sign(message), 48),
+            Pair::P521(_) => fixed(&self.sign(message), 66),
+            Pair::Ed25519(_) => self.sign(message),
+            Pair::Rsa(pair) => {
+                let encoding = match pair.public_modulus_len() {
+                    256 => &RSA_PSS_SHA256,
+                    384 => &RSA_PSS_SHA384,
+                    _ => &RSA_PSS_SHA512,
+                };
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(encoding, &SystemRandom::new(), message, &mut signature).unwrap();
+                signature
+            }
+        }
+    }
+
+    /// What JOSE calls the algorithm of such signatures.
+    pub(crate) fn envelope_algorithm(&self) -> &'static str {
+        match &self.pair {
+            Pair::P256(_) => "ES256",
+            Pair::P384(_) => "ES384",
+            Pair::P521(_) => "ES512",
+            Pair::Ed25519(_) => "EdDSA",
+            Pair::Rsa(pair) => match pair.public_modulus_len() {
+                256 => "PS256",
+                384 => "PS384",
+                _ => "PS512",
+            },
+        }
+    }
+
     /// ECDSA takes the hash for a number, so that a short one with zeros before it is the same.
     fn sign_hash(&self, pair: &EcdsaKeyPair, usual: &'static Algorithm, message: &[u8]) -> Vec<u8> {
         let hash = self.hash.of(message);
@@ -221,6 +261,16 @@ impl Hash {
             Self::Sha512 => "SHA2_512",
         }
     }
+}
+
+/// The two numbers of an ECDSA signature in DER, each in `width` bytes.
+fn fixed(signature: &[u8], width: usize) -> Vec<u8> {
+    let numbers = der::values(der::values(signature).unwrap()[0].content).unwrap();
+    let padded = |number: &der::Value<'_>| {
+        let digits = &number.content[number.content.len().saturating_sub(width)..];
+        [vec![0; width - digits.len()], digits.to_vec()].concat()
+    };
+    numbers.iter().flat_map(padded).collect()
 }
 
 fn elliptic_pkcs8(curve: &str, scalar: &[u8]) -> Vec<u8> {

@@ -10,6 +10,7 @@ pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod key;
 pub(crate) mod log;
+pub(crate) mod notation;
 pub(crate) mod publisher;
 pub(crate) mod seed;
 pub(crate) mod signed;

@@ -4,10 +4,12 @@ use bonafide::oci::Digest;
 use serde_json::{Value, json};
 
 use super::image::{self, Image, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST};
+use super::notation::Sealed;
 use super::signed::{BundleVersion, Layer, Signed};
 use crate::support::content::Repositories;
 
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+const NOTATION: &str = "application/vnd.cncf.notary.signature";
 const COSIGN_ARTIFACT: &str = "application/vnd.dev.cosign.artifact.sig.v1+json";
 
 /// Publishes into one repository.
@@ -111,6 +113,18 @@ impl<'a> Publisher<'a> {
         let mut manifest = manifest(&image::descriptor(COSIGN_ARTIFACT, &config), &layers);
         manifest["subject"] = image::descriptor(subject.media_type, &subject.manifest);
         self.referrer(subject.digest(), &written(&manifest), COSIGN_ARTIFACT)
+    }
+
+    /// `notation sign`: a referrer of `subject` with an envelope.
+    pub(crate) fn notation(&mut self, subject: &Image, sealed: &Sealed) -> Digest {
+        let envelope = sealed.to_bytes();
+        self.registry.push_blob(&self.repository, &envelope);
+        self.registry.push_blob(&self.repository, b"{}");
+        let config = image::descriptor(NOTATION, b"{}");
+        let mut manifest = manifest(&config, &[image::descriptor(sealed.media_type(), &envelope)]);
+        manifest["subject"] = image::descriptor(subject.media_type, &subject.manifest);
+        manifest["annotations"] = json!({ "io.cncf.notary.x509chain.thumbprint#S256": "[]" });
+        self.referrer(subject.digest(), &written(&manifest), NOTATION)
     }
 
     /// Pushes `manifest` as it is and lists it in the index under `sha256-<hex>`, as clients do where a registry has no

@@ -47,6 +47,12 @@ impl TimestampAuthority {
         self.respond(&Asked { imprint: &imprint, nonce: None, certificates: false }, at)
     }
 
+    /// The bare token over `message`, with the certificates in it, as envelopes of the Notary Project carry it.
+    pub(crate) fn token_over(&self, message: &[u8], at: Timestamp) -> Vec<u8> {
+        let imprint = der::sequence(&[sha256(), der::octets(Digest::of(message).as_bytes())]);
+        self.token(&Asked { imprint: &imprint, nonce: None, certificates: true }, at)
+    }
+
     /// The answer to a `TimeStampReq` in DER; `None` if it is none.
     pub(crate) fn answer(&self, request: &[u8], at: Timestamp) -> Option<Vec<u8>> {
         let [request] = der::values(request)?[..] else { return None };
