@@ -37,7 +37,7 @@ pub struct Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum CaseError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -48,7 +48,7 @@ pub enum CaseError {
     #[error(transparent)]
     Cases(#[from] ConfigError),
     /// The recorded facts are none.
-    #[error("{}: {source}", path.display())]
+    #[error("{} has no recorded facts", path.display())]
     Facts {
         /// The file.
         path: PathBuf,

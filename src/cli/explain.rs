@@ -33,13 +33,13 @@ pub(in crate::cli) fn write(out: &mut dyn Write, code: Option<ReasonCode>) -> io
 fn write_entry(out: &mut Lines<'_>, code: ReasonCode) -> io::Result<()> {
     let Some(Entry { meaning, remedy, example }) = entry(code) else { return write_meaning(out, code) };
     out.line(code)?;
-    out.field("means", meaning)?;
-    out.field("what to do", remedy)?;
+    out.field("means", plain(meaning))?;
+    out.field("what to do", plain(remedy))?;
     out.field("looks like", example)
 }
 
 fn write_meaning(out: &mut Lines<'_>, code: ReasonCode) -> io::Result<()> {
-    let meaning = entry(code).map_or("see docs/reasons.md", |entry| entry.meaning);
+    let meaning = entry(code).map_or_else(|| "see docs/reasons.md".to_owned(), |entry| plain(entry.meaning));
     out.line(format_args!("{:30}{meaning}", code.to_string()))
 }
 
@@ -51,9 +51,25 @@ fn entry(code: ReasonCode) -> Option<Entry> {
     Some(Entry { meaning, remedy, example })
 }
 
+/// Markdown as a terminal shows it: links by the file that they lead to.
+fn plain(markdown: &str) -> String {
+    let link = markdown.split_once("](").and_then(|(before, after)| {
+        let (before, _) = before.rsplit_once('[')?;
+        let (target, after) = after.split_once(')')?;
+        Some(format!("{}docs/{target}{}", plain(before), plain(after)))
+    });
+    link.unwrap_or_else(|| markdown.replace('`', ""))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn links_are_shown_by_the_file_that_they_lead_to() {
+        let text = "Add a `[[rule]]`: [policy.md](policy.md), and see [base images](policy.md#base).";
+        assert_eq!(plain(text), "Add a [[rule]]: docs/policy.md, and see docs/policy.md#base.");
+    }
 
     #[test]
     fn the_page_says_of_every_reason_what_it_means_what_to_do_and_what_it_looks_like() {

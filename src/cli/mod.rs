@@ -61,7 +61,7 @@ enum Command {
     /// Judge one image as the registry would, and print every requirement with what met it or why nothing did
     #[command(after_help = examples::VERIFY)]
     Verify(Asked),
-    /// Print all evidence about one image and what it proves, without a policy
+    /// Draw the tree of all evidence about one image and what it proves, without a policy
     #[command(after_help = examples::INSPECT)]
     Inspect {
         #[command(flatten)]

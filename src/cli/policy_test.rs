@@ -6,9 +6,8 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::cases::{Expected, Outcome};
-use crate::cli::FAILED;
 use crate::cli::lines::Lines;
-use crate::cli::verify;
+use crate::cli::{FAILED, chain, verify};
 use crate::policy::VerdictView;
 
 /// 0 if all are as expected.
@@ -38,7 +37,7 @@ fn write_failure(out: &mut Lines<'_>, outcome: &Outcome) -> io::Result<()> {
             out.field("got", Expected::of(verdict))?;
             verify::write_requirements(&mut out.inner(), verdict)
         }
-        Err(error) => out.field("not tried", error),
+        Err(error) => out.field("not tried", chain(error)),
     }
 }
 
@@ -56,6 +55,6 @@ fn case_json(outcome: &Outcome) -> Value {
         "passed": outcome.is_as_expected(),
         "expected": outcome.expected,
         "got": outcome.got.as_ref().ok().map(VerdictView::from),
-        "error": outcome.got.as_ref().err().map(ToString::to_string),
+        "error": outcome.got.as_ref().err().map(|error| chain(error)),
     })
 }
