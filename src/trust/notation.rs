@@ -96,3 +96,65 @@ fn certificates_of(name: &str, path: &Path, pem: &str) -> Result<Vec<DerCertific
     }
     Ok(certificates)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::trust::{DomainSettings, Trust};
+
+    /// A folder with two certificates, a file without one, and a broken one.
+    fn folder() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let certificate = || rcgen::generate_simple_self_signed(vec!["acme.test".to_owned()]).unwrap().cert.pem();
+        write("one.pem", &certificate());
+        write("two.pem", &certificate());
+        write("empty.pem", "no certificate");
+        write("broken.pem", "-----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n");
+        folder
+    }
+
+    fn load(folder: &TempDir, ca: &[&str], signing_authority: &[&str], tsa: &[&str]) -> Result<Trust, TrustError> {
+        let paths = |names: &[&str]| names.iter().map(|name| folder.path().join(name)).collect::<Vec<PathBuf>>();
+        let settings = NotationSettings { ca: paths(ca), signing_authority: paths(signing_authority), tsa: paths(tsa) };
+        Trust::load(&[DomainSettings::of_notation("acme", settings)], &[])
+    }
+
+    #[test]
+    fn a_domain_of_trust_stores_is_found_by_name_and_is_none_of_sigstores() {
+        let trust = load(&folder(), &["one.pem"], &[], &[]).unwrap();
+        assert!(trust.has_domain("acme"));
+        assert!(trust.domains().iter().all(|domain| domain.name() != "acme"));
+        assert_eq!(trust.notation_stores().len(), 1);
+    }
+
+    #[test]
+    fn a_file_without_a_usable_certificate_is_refused_by_name() {
+        for file in ["empty.pem", "broken.pem"] {
+            let error = load(&folder(), &["one.pem", file], &[], &[]).unwrap_err();
+            assert!(matches!(&error, TrustError::Certificates { path, .. } if path.ends_with(file)), "{error}");
+        }
+        assert!(matches!(load(&folder(), &["none.pem"], &[], &[]).unwrap_err(), TrustError::File { .. }));
+        assert!(matches!(load(&folder(), &[], &[], &["one.pem"]).unwrap_err(), TrustError::Source { .. }));
+    }
+
+    #[test]
+    fn the_epoch_changes_with_every_store() {
+        let folder = folder();
+        let epoch = |ca: &[&str], authority: &[&str], tsa: &[&str]| load(&folder, ca, authority, tsa).unwrap().epoch();
+        let epochs = [
+            epoch(&["one.pem"], &[], &[]),
+            epoch(&["two.pem"], &[], &[]),
+            epoch(&["one.pem", "two.pem"], &[], &[]),
+            epoch(&[], &["one.pem"], &[]),
+            epoch(&["one.pem"], &["one.pem"], &[]),
+            epoch(&["one.pem"], &[], &["one.pem"]),
+        ];
+        let distinct: std::collections::HashSet<_> = epochs.iter().collect();
+        assert_eq!(distinct.len(), epochs.len());
+    }
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bonafide::evidence::{Content, CosignMaterial, Evidence, Source};
+use bonafide::evidence::{Content, CosignMaterial, Evidence, NotationFormat, Source};
 use bonafide::oci::Digest;
 use bonafide::verify::Subject;
 use serde_json::Value;
@@ -50,7 +50,8 @@ fn content(folder: &Path) -> Content {
     if let Ok(envelope) = fs::read(folder.join("dsse.json")) {
         return Content::Attestation { envelope: envelope.into(), material: CosignMaterial::default() };
     }
-    Content::Bundle { json: fs::read(folder.join("signature.sig")).unwrap().into() }
+    let envelope = fs::read(folder.join("signature.sig")).unwrap().into();
+    Content::Notation { envelope, format: NotationFormat::Jws }
 }
 
 /// What the evidence should be about: the artifact; without one, whatever it says itself.
