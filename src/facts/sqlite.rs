@@ -12,8 +12,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::query::Query;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow,
+    SqliteSynchronous,
 };
 use sqlx::{Row, SqlSafeStr};
 
@@ -209,15 +211,8 @@ impl FactStore for Sqlite {
              DO UPDATE SET digest = excluded.digest, resolved_at = excluded.resolved_at";
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed(KEEP_TAG))?;
         for sql in [MEANS, SEEN] {
-            sqlx::query(sql)
-                .bind(resolution.digest.to_string())
-                .bind(resolution.resolved_at.as_microsecond())
-                .bind(repository.upstream.as_str())
-                .bind(repository.name.as_str())
-                .bind(tag.as_str())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed(KEEP_TAG))?;
+            let query = of_tag(sql, resolution.digest, resolution.resolved_at, repository, tag);
+            query.execute(&mut *transaction).await.map_err(failed(KEEP_TAG))?;
         }
         transaction.commit().await.map_err(failed(KEEP_TAG))
     }
@@ -231,15 +226,8 @@ impl FactStore for Sqlite {
     ) -> Result<(), FactsError> {
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed(KEEP_TAG))?;
         for digest in digests {
-            sqlx::query(SEEN)
-                .bind(digest.to_string())
-                .bind(now.as_microsecond())
-                .bind(repository.upstream.as_str())
-                .bind(repository.name.as_str())
-                .bind(tag.as_str())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed(KEEP_TAG))?;
+            let query = of_tag(SEEN, *digest, now, repository, tag);
+            query.execute(&mut *transaction).await.map_err(failed(KEEP_TAG))?;
         }
         transaction.commit().await.map_err(failed(KEEP_TAG))
     }
@@ -266,15 +254,8 @@ impl FactStore for Sqlite {
         const SQL: &str = "INSERT INTO admissions (digest, admitted_at, upstream, repository, tag) \
              VALUES ($1, $2, $3, $4, $5) ON CONFLICT (upstream, repository, tag) \
              DO UPDATE SET digest = excluded.digest, admitted_at = excluded.admitted_at";
-        sqlx::query(SQL)
-            .bind(digest.to_string())
-            .bind(now.as_microsecond())
-            .bind(repository.upstream.as_str())
-            .bind(repository.name.as_str())
-            .bind(tag.as_str())
-            .execute(&self.writer)
-            .await
-            .map_err(failed(KEEP_ADMISSION))?;
+        let query = of_tag(SQL, digest, now, repository, tag);
+        query.execute(&self.writer).await.map_err(failed(KEEP_ADMISSION))?;
         Ok(())
     }
 
@@ -303,6 +284,22 @@ const READ_TAG: &str = "read what a tag means";
 const KEEP_TAG: &str = "keep what a tag means";
 const READ_ADMISSION: &str = "read what was last admitted for a tag";
 const KEEP_ADMISSION: &str = "keep what was last admitted for a tag";
+
+/// The statement `sql` about a digest, a time, and a tag.
+fn of_tag<'q>(
+    sql: &'static str,
+    digest: Digest,
+    at: Timestamp,
+    repository: &'q Repository,
+    tag: &'q Tag,
+) -> Query<'q, sqlx::Sqlite, SqliteArguments> {
+    sqlx::query(sql)
+        .bind(digest.to_string())
+        .bind(at.as_microsecond())
+        .bind(repository.upstream.as_str())
+        .bind(repository.name.as_str())
+        .bind(tag.as_str())
+}
 
 fn failed(action: &'static str) -> impl FnOnce(sqlx::Error) -> FactsError {
     move |source| FactsError::Database { action, source }

@@ -67,6 +67,22 @@ async fn a_file_that_cannot_be_used_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_tag_that_moves_back_is_proven_until_the_old_image_is_revoked() {
+    let (world, old) = pulled().await;
+    let new = world.signed(&Image::new("newer"));
+    for (image, digest) in [("newer", new), ("app", old)] {
+        world.publish(|publisher| publisher.image(TAG, &Image::new(image)));
+        world.mirror.clock.advance(std::time::Duration::from_hours(1));
+        // A signature never says "newest": see docs/limits.md.
+        assert_eq!(world.manifest(TAG).await.header("docker-content-digest"), digest.to_string());
+    }
+    let revoked = format!("{RULE}\n[revoked]\ndigests = [\"{old}\"]\n");
+    world.mirror.reconfigure(&world.config(&revoked), "applied").await;
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.manifest(new).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn an_exception_counts_from_the_next_request_to_its_end() {
     let world = World::new().await;
     let digest = world.publish(|publisher| publisher.image(TAG, &Image::new("unsigned")));
