@@ -5,6 +5,7 @@ use bonafide::oci::Digest;
 use bonafide::trust::{KeySettings, WithoutLog};
 use bonafide::verify::{Fact, FlawKind, LogProof, Signer};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use super::{Bed, VERSIONS, bundle, layer};
 use crate::support::authority::key::{Hash, Key};
@@ -205,6 +206,37 @@ fn entries_about_something_else_do_not_vouch_for_keys_that_only_we_can_check() {
     let short = Key::p521("release").hashing(Hash::Sha256);
     let of_hash = manifest.with_entry_of(&signs(&bed, &short).sign_bytes(bed.image.manifest.clone()));
     bed.refuses(&bundle(&of_hash, V3), FlawKind::Log, "a hash of another kind");
+}
+
+#[test]
+fn entries_about_another_type_or_several_signatures_do_not_vouch() {
+    let key = Key::p521("release");
+    let bed = Bed::new().with_key("release", &key);
+    for (kind, change, text) in [
+        (
+            EntryKind::IntotoV2,
+            (|body| body["spec"]["content"]["envelope"]["payloadType"] = "other".into()) as fn(&mut Value),
+            "payload of another type",
+        ),
+        (
+            EntryKind::IntotoV2,
+            |body| doubled(&mut body["spec"]["content"]["envelope"]["signatures"]),
+            "not one signature",
+        ),
+        (EntryKind::Dsse, |body| doubled(&mut body["spec"]["signatures"]), "not one signature"),
+    ] {
+        let good = signs(&bed, &key).logged_as(kind).attest(&bed.statement());
+        bed.proves(&bundle(&good, V3));
+        let mut body = serde_json::from_slice(&good.entry.as_ref().unwrap().body).unwrap();
+        change(&mut body);
+        let entry = bed.authority.log.append(&body, bed.authority.time());
+        bed.refuses(&bundle(&good.with_entry(|it| *it = entry), V3), FlawKind::Log, text);
+    }
+}
+
+fn doubled(list: &mut Value) {
+    let list = list.as_array_mut().unwrap();
+    list.push(list[0].clone());
 }
 
 /// `signed`, with an entry that says that it was by `other`: its owner cannot be asked by the log of a dishonest operator.

@@ -328,6 +328,39 @@ fn a_timestamp_that_does_not_hold_is_refused() {
 }
 
 #[test]
+fn a_timestamp_that_was_changed_after_it_was_signed_is_refused() {
+    let notary = notary();
+    let bed = Bed::new();
+    let root = bed.authority.timestamps.root.certificate.clone();
+    let stores = Stores { ca: &[&notary.root.certificate], tsa: &[&root], ..Stores::default() };
+    let bed = bed.trusting_notary("acme", &stores);
+    let sealed = bed.draft(&notary, Format::Jws).seal();
+    let mut token = bed.authority.timestamps.token_over(&sealed.signature, bed.authority.time());
+    let (stated, earlier) = (b"20250601120000Z", b"20240601120000Z");
+    let at = token.windows(stated.len()).position(|window| window == stated).unwrap();
+    token[at..at + earlier.len()].copy_from_slice(earlier);
+    let stamped = sealed.with(|it| it.timestamp = Some(token));
+    bed.refuses(&evidence(&stamped, Format::Jws), FlawKind::Timestamp, "was changed after it was signed");
+}
+
+#[test]
+fn only_a_certificate_for_stamping_alone_stamps() {
+    let notary = notary();
+    for purposes in [(false, &[TIME_STAMPING][..]), (true, &[TIME_STAMPING, CODE_SIGNING]), (true, &[CODE_SIGNING])] {
+        let mut bed = Bed::new();
+        let stamps = &mut bed.authority.timestamps;
+        stamps.leaf = stamps.root.stamper_for("stamps", Key::p256("stamps"), Validity::long(), purposes);
+        let root = stamps.root.certificate.clone();
+        let stores = Stores { ca: &[&notary.root.certificate], tsa: &[&root], ..Stores::default() };
+        let bed = bed.trusting_notary("acme", &stores);
+        let sealed = bed.draft(&notary, Format::Jws).seal();
+        let token = bed.authority.timestamps.token_over(&sealed.signature, bed.authority.time());
+        let stamped = sealed.with(|it| it.timestamp = Some(token));
+        bed.refuses(&evidence(&stamped, Format::Jws), FlawKind::Timestamp, "not for stamping alone");
+    }
+}
+
+#[test]
 fn a_timestamp_that_nobody_can_check_proves_no_time() {
     let bed = Bed::new();
     let notary = expired(&bed);
@@ -440,6 +473,33 @@ fn a_chain_is_complete_and_in_order() {
     bed.refuses_draft(&notary, of(&[&leaf, &stranger, &root]), kind, "not certified");
     bed.refuses_draft(&notary, of(&[]), FlawKind::Malformed, "no certificate");
     bed.refuses_draft(&notary, of(&[&leaf; 17]), FlawKind::TooMuch, "17 certificates");
+}
+
+/// Whoever makes a root of their own can put any certificate into a chain below it.
+#[test]
+fn a_trusted_certificate_that_did_not_certify_the_signer_proves_nothing() {
+    let (notary, key) = (notary(), || Key::p256("stranger issuer"));
+    let root = Holder::alone(Profile::authority("stranger", 2), Key::p384("stranger root"));
+    let issuer = root.certify(Profile::authority("stranger issuer", 0), key());
+    let signer = issuer.certify(Profile::signer("signer"), Key::p256("stranger"));
+    let bed = Bed::new().with_notary(&notary);
+    let trusted = &notary.root.certificate;
+    for format in FORMATS {
+        let mut draft = bed.draft(&notary, format);
+        draft.key = &signer.key;
+        draft.chain = [&signer.certificate, &issuer.certificate, trusted, &root.certificate].map(Clone::clone).to_vec();
+        bed.refuses(&evidence(&draft.seal(), format), FlawKind::Certificate, "a part of the chain alone");
+        draft.chain = [&signer.certificate, &issuer.certificate, &root.certificate].map(Clone::clone).to_vec();
+        bed.refuses(&evidence(&draft.seal(), format), FlawKind::Certificate, "is in the trust store");
+    }
+}
+
+#[test]
+fn a_signature_from_the_future_proves_nothing() {
+    let notary = notary();
+    let bed = Bed::new().with_notary(&notary);
+    let later = |it: &mut Draft<'_>| it.signing_time = Some(bed.now() + DAY);
+    bed.refuses_draft(&notary, later, FlawKind::Timestamp, "yet to come");
 }
 
 #[test]

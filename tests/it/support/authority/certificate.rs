@@ -89,9 +89,21 @@ impl Certified {
 
     /// The certificate of a timestamp authority: its only usage is time stamping, and critical (RFC 3161, 2.3).
     pub(crate) fn timestamper(&self, common_name: &str, key: Key, validity: Validity) -> Self {
+        self.stamper_for(common_name, key, validity, (true, &[TIME_STAMPING]))
+    }
+
+    /// The same for other purposes, critical or not.
+    pub(crate) fn stamper_for(
+        &self,
+        common_name: &str,
+        key: Key,
+        validity: Validity,
+        (critical, purposes): (bool, &[&str]),
+    ) -> Self {
+        let purposes: Vec<_> = purposes.iter().map(|purpose| der::oid(purpose)).collect();
         let mut extensions = vec![
             extension(KEY_USAGE, true, &der::value(0x03, &[7, DIGITAL_SIGNATURE])),
-            extension(EXTENDED_KEY_USAGE, true, &der::sequence(&[der::oid(TIME_STAMPING)])),
+            extension(EXTENDED_KEY_USAGE, critical, &der::sequence(&purposes)),
         ];
         extensions.extend(key_identifiers(key.public(), self.key.public()));
         self.certify(common_name, key, validity, &extensions)
