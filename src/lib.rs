@@ -13,6 +13,7 @@ pub mod content;
 pub mod current;
 pub mod evidence;
 pub mod facts;
+pub mod feeds;
 pub mod front;
 pub mod gate;
 pub mod limits;

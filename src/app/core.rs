@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::content::Library;
 use crate::current;
 use crate::facts::Facts;
+use crate::feeds::{self, Watch};
 use crate::front;
 use crate::gate::{Gate, Parts};
 use crate::listen::{ListenError, TlsSettings};
@@ -27,6 +28,8 @@ use crate::upstream::{Settings, Surroundings, Upstreams};
 pub struct Core {
     gate: Arc<Gate>,
     rules: watch::Sender<Arc<Policy>>,
+    policy: current::Current<Policy>,
+    feeds: Arc<Watch>,
     upstreams: front::Upstreams,
     metrics: Registry,
     content: Arc<Library>,
@@ -41,10 +44,21 @@ const LAST_TASKS: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// [`StartError`] if one of them cannot be used.
-pub fn check(config: &Config) -> Result<Vec<String>, StartError> {
+pub fn check(config: &Config, clock: &dyn Clock) -> Result<Vec<String>, StartError> {
     config.server.tls.as_ref().map_or(Ok(()), TlsSettings::check).map_err(ListenError::Tls)?;
     Upstreams::new(&config.upstreams, &Registry::new())?;
-    Ok(Trust::load(&config.trust, &config.keys)?.warnings().to_vec())
+    let mut warnings = Trust::load(&config.trust, &config.keys)?.warnings().to_vec();
+    warnings.extend(read_feeds(config, clock)?);
+    Ok(warnings)
+}
+
+/// Gives the rules of `config` the feeds that they name, for whoever judges without a gate, and returns what was left out of
+/// them.
+///
+/// # Errors
+/// [`StartError::Feeds`] if one cannot be used.
+pub fn read_feeds(config: &Config, clock: &dyn Clock) -> Result<Vec<String>, StartError> {
+    Ok(feeds::give(&config.policy, clock.now())?)
 }
 
 /// Opens the store of content that `config` names, and nothing else.
@@ -74,22 +88,36 @@ impl Core {
             .map_err(StartError::Content)?;
         let (facts, content) = (Arc::new(facts), Arc::new(content));
         tasks.spawn(forget_old_epochs(Arc::clone(&facts), trust.epoch().to_string()));
+        let feeds = Arc::new(Watch::new(Arc::clone(&clock), &metrics)?);
+        feeds.fill(&config.policy).await?;
         let (rules, policy) = current::Current::swappable(config.policy);
         let parts = Parts {
             upstreams: Arc::new(upstreams),
             facts,
             content: Arc::clone(&content),
-            policy,
+            policy: policy.clone(),
             trust: Current::fixed(trust),
             clock,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let gate = Arc::new(Gate::new(parts, &metrics)?);
-        Ok(Self { gate, rules, upstreams: names, metrics, content, tasks, stop: CancellationToken::new() })
+        Ok(Self {
+            gate,
+            rules,
+            policy,
+            feeds,
+            upstreams: names,
+            metrics,
+            content,
+            tasks,
+            stop: CancellationToken::new(),
+        })
     }
 
-    /// Looks after the stores until it is closed: for a program that stays.
+    /// Looks after the stores and the feeds until it is closed: for a program that stays.
     pub fn keep_house(&self) {
+        let watching = Arc::clone(&self.feeds).run(self.policy.clone());
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(watching));
         self.content.keep_house(&self.stop);
     }
 
@@ -103,6 +131,11 @@ impl Core {
         self.rules.clone()
     }
 
+    /// What gives other rules the feeds that they name.
+    pub fn feeds(&self) -> Arc<Watch> {
+        Arc::clone(&self.feeds)
+    }
+
     /// The upstreams that clients may name.
     pub const fn upstreams(&self) -> &front::Upstreams {
         &self.upstreams
@@ -113,7 +146,7 @@ impl Core {
         &self.metrics
     }
 
-    /// Waits a moment for content that is on its way.
+    /// Watches no feed any more, and waits a moment for content that is on its way.
     pub async fn close(self) {
         self.stop.cancel();
         self.tasks.close();

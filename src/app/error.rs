@@ -4,6 +4,7 @@ use std::io;
 
 use crate::content::ContentError;
 use crate::facts::FactsError;
+use crate::feeds::FeedsError;
 use crate::listen::ListenError;
 use crate::trust::TrustError;
 use crate::upstream::UpstreamError;
@@ -20,6 +21,9 @@ pub enum StartError {
     /// A root or a key cannot be used.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// A feed cannot be used.
+    #[error(transparent)]
+    Feeds(#[from] FeedsError),
     /// An upstream cannot be used.
     #[error(transparent)]
     Upstream(#[from] UpstreamError),
@@ -39,7 +43,12 @@ impl StartError {
     pub const fn is_about_storage(&self) -> bool {
         match self {
             Self::Facts(_) | Self::Content(_) => true,
-            Self::System(_) | Self::Listen(_) | Self::Trust(_) | Self::Upstream(_) | Self::Metrics(_) => false,
+            Self::System(_)
+            | Self::Listen(_)
+            | Self::Trust(_)
+            | Self::Upstream(_)
+            | Self::Feeds(_)
+            | Self::Metrics(_) => false,
         }
     }
 
@@ -47,6 +56,7 @@ impl StartError {
     pub const fn is_about_configuration(&self) -> bool {
         match self {
             Self::Trust(_) | Self::Upstream(_) | Self::Listen(ListenError::Tls(_)) => true,
+            Self::Feeds(error) => error.is_about_configuration(),
             Self::Facts(_)
             | Self::Content(_)
             | Self::System(_)

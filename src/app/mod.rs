@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use core::{Core, check, content};
+pub use core::{Core, check, content, read_feeds};
 pub use error::StartError;
 
 use crate::admin::{Admin, Latch, Readiness};
@@ -78,7 +78,7 @@ impl App {
         let admin = Listener::bind(config.admin.listen, None, Limits::STANDARD).await?;
         let (file, fixed) = (config.file.clone(), config.fixed());
         let core = Core::open(config, clock).await?;
-        let reload = Reload::new(file, fixed, core.rules(), core.metrics())?;
+        let reload = Reload::new((file, fixed), core.rules(), core.feeds(), core.metrics())?;
         core.keep_house();
         let mut readiness = Readiness::new();
         let serving = readiness.latch("front");

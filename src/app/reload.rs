@@ -17,6 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::app::StartError;
 use crate::config::{Config, ConfigFile, Fixed};
+use crate::feeds::Watch;
 use crate::policy::Policy;
 
 /// How often the file is looked at: a revocation must bite at once, and a file of some kilobytes costs nothing to read.
@@ -32,19 +33,21 @@ pub(in crate::app) struct Reload {
     /// What the process was started with.
     fixed: Fixed,
     rules: watch::Sender<Arc<Policy>>,
+    feeds: Arc<Watch>,
     hangup: Signal,
     reloads: IntCounterVec,
 }
 
 impl Reload {
-    /// Of `file`, if there is one, in a process that was started with `fixed`; its rules go to `rules`.
+    /// Of `file`, if there is one, in a process that was started with `fixed`; its rules go to `rules`, with
+    /// the feeds that they name.
     ///
     /// # Errors
     /// [`StartError::System`] without signals, [`StartError::Metrics`] if `registry` has the metric already.
     pub(in crate::app) fn new(
-        file: Option<ConfigFile>,
-        fixed: Fixed,
+        (file, fixed): (Option<ConfigFile>, Fixed),
         rules: watch::Sender<Arc<Policy>>,
+        feeds: Arc<Watch>,
         registry: &Registry,
     ) -> Result<Self, StartError> {
         let reloads =
@@ -56,7 +59,7 @@ impl Reload {
             reloads.with_label_values(&[outcome]).reset();
         }
         let hangup = signal(SignalKind::hangup())?;
-        Ok(Self { file, fixed, rules, hangup, reloads })
+        Ok(Self { file, fixed, rules, feeds, hangup, reloads })
     }
 
     /// Looks at the file until `stop`.
@@ -93,7 +96,10 @@ impl Reload {
         file.text = text;
         let file = file.clone();
         match spawn_blocking(move || file.read()).await {
-            Ok(Ok(config)) => self.swap(config),
+            Ok(Ok(config)) => match self.feeds.fill(&config.policy).await {
+                Ok(()) => self.swap(config),
+                Err(error) => self.refuse(&error),
+            },
             Ok(Err(error)) => self.refuse(&error),
             Err(error) => self.refuse(&error),
         }

@@ -191,7 +191,7 @@ async fn serve(config: Config) -> Result<ExitCode, CommandError> {
 }
 
 fn check(config: &Config) -> Result<ExitCode, CommandError> {
-    let warnings = app::check(config)?;
+    let warnings = app::check(config, &SystemClock)?;
     let mut out = io::stdout().lock();
     writeln!(out, "{} can be used", config.origin)?;
     warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
@@ -211,6 +211,7 @@ fn print_schema() -> Result<ExitCode, CommandError> {
 }
 
 fn test(config: &Config, place: &Path, json: bool) -> Result<ExitCode, CommandError> {
+    app::read_feeds(config, &SystemClock)?;
     let outcomes = cases::run(place, &config.policy)?;
     let mut out = io::stdout().lock();
     if json {
@@ -246,7 +247,9 @@ async fn inspect(cli: &Cli, asked: &Asked, record: Option<&Path>) -> Result<Exit
         inspect::write(&mut out, &inspection)?;
     }
     if let Some(place) = record {
-        let recorded = record::write(place, &inspection, &cli.config()?);
+        let config = cli.config()?;
+        app::read_feeds(&config, &SystemClock)?;
+        let recorded = record::write(place, &inspection, &config);
         note(&recorded.map_err(|source| CommandError::NotRecorded { place: place.to_owned(), source })?)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,16 @@ const BUILT_IN_TRUST: [&str; 2] = ["public-good", "github"];
 
 /// Every file that is named can be read.
 pub(super) fn files(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    for (key, path) in file.feeds() {
+        if let Err(error) = fs::File::open(path) {
+            let problem = format!(
+                "cannot read {} ({error}): name a JSON file of OSV records or a folder of them, relative to the folder of the \
+                 configuration",
+                path.display()
+            );
+            return Err(source.at(&key, &problem));
+        }
+    }
     for (key, path) in file.files() {
         if let Err(error) = readable(path) {
             let problem = format!(

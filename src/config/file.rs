@@ -90,13 +90,21 @@ impl File {
         files
     }
 
+    /// The files or folders that must be there.
+    pub(super) fn feeds(&self) -> impl Iterator<Item = (String, &Path)> {
+        let feeds = self.rule.iter().map(|rule| rule.sbom.as_ref()?.deny_feed.as_deref());
+        let named = feeds.enumerate().filter_map(|(index, path)| Some((index, path?)));
+        named.map(|(index, path)| (format!("rule.{index}.sbom.deny_feed"), path))
+    }
+
     fn resolve_paths(&mut self, folder: &Path) {
         let tls = self.server.tls.iter_mut();
         let tls = tls.flat_map(|tls| [Some(&mut tls.cert), Some(&mut tls.key), tls.client_ca.as_mut()]).flatten();
         let roots = self.trust.iter_mut().flat_map(DomainSettings::paths_mut);
         let keys = self.key.iter_mut().map(|key| &mut key.path);
         let upstreams = self.upstream.iter_mut().flat_map(upstream::Settings::paths_mut);
-        for path in tls.chain(roots).chain(keys).chain(upstreams).chain(self.storage.path.as_mut()) {
+        let feeds = self.rule.iter_mut().filter_map(|rule| rule.sbom.as_mut()?.deny_feed.as_mut());
+        for path in tls.chain(feeds).chain(roots).chain(keys).chain(upstreams).chain(self.storage.path.as_mut()) {
             *path = folder.join(&*path);
         }
     }

@@ -64,7 +64,8 @@ impl<'a> Purl<'a> {
     /// What two URLs have in common if they are of one package: the type and the name, without regard to case, and for
     /// `PyPI` without regard to how `-`, `_` and `.` are written (PEP 503).
     pub fn key(&self) -> String {
-        let mut key = self.name.to_lowercase();
+        // Some generators escape the slash between scope and name.
+        let mut key = self.name.to_lowercase().replace("%2f", "/");
         for (alias, kind) in SAME_TYPES {
             if let Some(rest) = key.strip_prefix(alias) {
                 key = format!("{kind}{rest}");
@@ -90,8 +91,10 @@ fn one_separator(name: &str) -> String {
 pub(in crate::evidence) fn parse_purl(text: &str) -> Option<PackageUrl<'static>> {
     let text = text.trim();
     let mut purl: PackageUrl<'_> = text.parse().ok().or_else(|| repaired(text))?;
-    if purl.namespace() == Some("") {
-        purl.without_namespace();
+    let namespace = purl.namespace().map(|namespace| steps(namespace).collect::<Vec<_>>().join("/"));
+    match namespace.filter(|namespace| !namespace.is_empty()) {
+        Some(namespace) => drop(purl.with_namespace(namespace)),
+        None => drop(purl.without_namespace()),
     }
     Some(purl)
 }
@@ -107,9 +110,9 @@ fn repaired(text: &str) -> Option<PackageUrl<'static>> {
         Some(_) | None => (rest, ""),
     };
     let (kind, path) = path.split_once('/')?;
-    let mut steps = path.split('/').filter(|step| !step.is_empty()).map(decoded);
-    let name = steps.next_back()?;
-    let namespace = steps.collect::<Vec<_>>().join("/");
+    let mut names = steps(path).map(decoded);
+    let name = names.next_back()?;
+    let namespace = names.collect::<Vec<_>>().join("/");
     let mut purl = PackageUrl::new(kind.to_owned(), name.into_owned()).ok()?;
     if !namespace.is_empty() {
         // Where the type has no namespaces, the name alone says what it is.
@@ -123,6 +126,11 @@ fn repaired(text: &str) -> Option<PackageUrl<'static>> {
         drop(purl.add_qualifier(key.to_owned(), decoded(value).into_owned()));
     }
     Some(purl)
+}
+
+/// The steps of a path that lead somewhere.
+fn steps(path: &str) -> impl DoubleEndedIterator<Item = &str> {
+    path.split('/').filter(|step| !matches!(*step, "" | "." | ".."))
 }
 
 /// What stands before the first `separator`, and what after it.
@@ -189,6 +197,7 @@ mod tests {
         for (text, key) in [
             ("pkg:npm/Chalk@5.6.1", "pkg:npm/chalk"),
             ("pkg:npm/@Babel/core?a=b", "pkg:npm/%40babel/core"),
+            ("pkg:npm/%40babel%2Fcore", "pkg:npm/%40babel/core"),
             ("pkg:golang/github.com/Sirupsen/Logrus@v1#hooks", "pkg:golang/github.com/sirupsen/logrus"),
             ("pkg:nuget/Newtonsoft.Json@13", "pkg:nuget/newtonsoft.json"),
             ("pkg:pypi/zope.Interface@5", "pkg:pypi/zope-interface"),

@@ -10,16 +10,20 @@ use crate::policy::provenance::ProvenanceRule;
 use crate::policy::reason::{because, claims, reasons, unavailable};
 use crate::policy::revoked::Revoked;
 use crate::policy::rule::Age;
-use crate::policy::sbom::SbomRule;
+use crate::policy::sbom::{Feeds, SbomRule};
 use crate::policy::signature::SignatureRule;
 use crate::policy::{Decision, Reason, ReasonCode, Requirement, RequirementKind, Rule, Verdict};
 use crate::verify::{Claim, Coverage, Fact, Proof};
+
+/// What is denied stays denied, whatever else is not known.
+const DENIED: [ReasonCode; 3] = [ReasonCode::DeniedPackage, ReasonCode::DeniedByFeed, ReasonCode::DeniedLicense];
 
 /// The facts that a rule may pick from.
 pub(super) struct Candidates<'a> {
     pub(super) proof: &'a Proof,
     pub(super) revoked: &'a Revoked,
     pub(super) request: &'a Request<'a>,
+    pub(super) feeds: &'a Feeds,
     pub(super) now: Timestamp,
 }
 
@@ -54,7 +58,7 @@ impl<'a> Candidates<'a> {
         let told = |code| requirements.iter().flat_map(|it| &it.reasons).any(|reason| reason.code == code);
         if requirements.iter().all(|requirement| requirement.met) {
             Decision::Admit
-        } else if self.is_partial() && !told(ReasonCode::DeniedPackage) {
+        } else if (self.is_partial() || told(ReasonCode::Unavailable)) && !DENIED.into_iter().any(told) {
             Decision::Undecided
         } else {
             Decision::Refuse
@@ -158,6 +162,9 @@ impl<'a> Candidates<'a> {
         if !denied.is_empty() {
             return Requirement::unmet(kind, reasons(denied, kind, self.proof));
         }
+        if let Err(missing) = demand.check_feed(self.feeds) {
+            return Requirement::unmet(kind, reasons(vec![missing], kind, self.proof));
+        }
         // The one that was not seen may list what is denied.
         if requirement.met && demand.denies() && self.is_partial() {
             return Requirement::unmet(kind, reasons(Vec::new(), kind, self.proof));
@@ -176,7 +183,7 @@ impl<'a> Candidates<'a> {
             | Claim::Scan(_)
             | Claim::Other { .. } => None,
         });
-        sboms.flat_map(|sbom| demand.denied_in(sbom)).collect()
+        sboms.flat_map(|sbom| demand.denied_in(sbom, self.feeds).to_vec()).collect()
     }
 
     /// A requirement is met by one fact that meets every line of it; lines are never pieced together from several.

@@ -1,6 +1,7 @@
 //! Why rules cannot be used, and where in the configuration.
 
 use crate::policy::pattern::GlobError;
+use crate::policy::versions::RangeError;
 
 /// A rule, a builder, an exception or a revocation that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -131,6 +132,25 @@ pub enum PolicyProblem {
         /// What is wrong with it.
         problem: String,
     },
+    /// Not a range of versions.
+    #[error("{text:?}: {problem}")]
+    Versions {
+        /// As written.
+        text: String,
+        /// What is wrong with it.
+        problem: RangeError,
+    },
+    /// A version and a range of versions.
+    #[error("{0:?} names a version and a range (vers=): keep one of them")]
+    VersionAndRange(String),
+    /// Not a licence.
+    #[error("{text:?} is no licence of the SPDX list and no LicenseRef-{}", meant_in_words(meant))]
+    License {
+        /// As written.
+        text: String,
+        /// Those that may be meant.
+        meant: String,
+    },
     /// Not a commit.
     #[error("{0:?} is not a commit: write all 40 (or 64) hexadecimal digits")]
     Commit(String),
@@ -141,6 +161,10 @@ pub enum PolicyProblem {
 
 fn listed(names: &str) -> String {
     if names.is_empty() { String::new() } else { format!(", or write one of {names}") }
+}
+
+fn meant_in_words(meant: &str) -> String {
+    if meant.is_empty() { ": see https://spdx.org/licenses".to_owned() } else { format!("; did you mean {meant}?") }
 }
 
 /// A place in the configuration, while compiling.

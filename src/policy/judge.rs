@@ -34,7 +34,10 @@ impl Policy {
             Mode::Allow => admitted(rule),
             Mode::Deny => denied(rule, request),
             Mode::Enforce | Mode::Audit => match proof.filter(|proof| proof.subject == request.digest) {
-                Some(proof) => Candidates { proof, revoked: &self.revoked, request, now }.weigh(rule),
+                Some(proof) => {
+                    let feeds = self.feeds.load();
+                    Candidates { proof, revoked: &self.revoked, feeds: &feeds, request, now }.weigh(rule)
+                }
                 None => unproven(rule),
             },
         }

@@ -2,10 +2,14 @@
 
 mod builder;
 mod candidates;
+mod denied;
 mod error;
 mod identity;
 mod judge;
 mod level;
+mod license;
+mod memo;
+mod osv;
 mod pattern;
 mod provenance;
 mod reason;
@@ -13,18 +17,26 @@ mod recorded;
 mod revoked;
 mod rule;
 mod sbom;
+mod scheme;
 mod settings;
 mod signature;
 mod summary;
 mod verdict;
 mod version;
+mod versions;
 mod view;
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 pub use error::{PolicyError, PolicyProblem};
 pub use judge::Request;
 pub use level::{Level, Shortfall};
+pub use osv::{Feed, FeedError};
 pub use pattern::GlobError;
 pub use recorded::{OtherImage, RecordedFacts};
 pub use rule::Rule;
@@ -34,20 +46,24 @@ pub use settings::{
     WindowSettings,
 };
 pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
+pub use versions::RangeError;
 pub use view::{FactView, VerdictView};
 
 use crate::oci::{Repository, Tag};
 use builder::Catalogue;
 use error::Place;
 use revoked::{Exception, Revoked};
+use sbom::Feeds;
 
-/// All rules, compiled. Immutable: a changed configuration makes another one.
+/// All rules, compiled. Immutable but for its feeds, each of which is swapped as a whole: a changed configuration makes
+/// another one.
 #[derive(Debug)]
 pub struct Policy {
     rules: Vec<Rule>,
     exceptions: Vec<Exception>,
     revoked: Revoked,
     builder_weakenings: Vec<String>,
+    feeds: ArcSwap<Feeds>,
 }
 
 /// What the rest of the configuration has names for.
@@ -71,6 +87,7 @@ impl Policy {
             rules: Rule::compile_all(&settings.rule, &catalogue, known)?,
             exceptions: Exception::compile_all(&settings.exception)?,
             revoked: Revoked::compile(&settings.revoked, known)?,
+            feeds: ArcSwap::default(),
         })
     }
 
@@ -109,6 +126,23 @@ impl Policy {
         let first = rules.find(|rule| rule.mode() != Mode::Deny || !rule.has_tags());
         first.is_some_and(|rule| rule.mode() != Mode::Deny)
             || self.exceptions.iter().any(|exception| exception.is_for(repository))
+    }
+
+    /// The feeds that its rules name (`deny_feed`), each once. A rule whose feed was not given to it decides nothing.
+    pub fn feeds(&self) -> BTreeSet<&Path> {
+        self.rules.iter().filter_map(|rule| rule.sbom.as_ref()?.feed()).collect()
+    }
+
+    /// Judges by `feed` from now on, in place of what was read from `path` before.
+    pub fn replace_feed(&self, path: &Path, feed: &Arc<Feed>) {
+        if self.feeds.load().0.get(path).is_some_and(|known| Arc::ptr_eq(known, feed)) {
+            return;
+        }
+        self.feeds.rcu(|feeds| {
+            let mut feeds = Feeds::clone(feeds);
+            feeds.0.insert(path.to_owned(), Arc::clone(feed));
+            feeds
+        });
     }
 
     /// What weakens its checks, in words, for the log at start.

@@ -1,56 +1,78 @@
 //! `[rule.sbom]`: what must be known of an image's content, and what must not be in it.
 
-use std::str::{FromStr, Split};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use packageurl::PackageUrl;
+use percent_encoding::percent_decode_str;
 
-use crate::evidence::{Package, Sbom, SbomFormat};
+use crate::evidence::{Package, Purl, Sbom, SbomFormat, canonical_purl};
+use crate::policy::denied::{Certainty, DenyList, Entry, Hit};
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::Identity;
+use crate::policy::license::DeniedLicenses;
+use crate::policy::memo::Memo;
+use crate::policy::osv::Feed;
 use crate::policy::reason::{because, shown};
 use crate::policy::settings::SbomSettings;
 use crate::policy::signature::check_any;
+use crate::policy::versions::Versions;
 use crate::policy::{Reason, ReasonCode};
 use crate::verify::Signer;
+
+/// Most findings in one bill that are told: a reader acts on the first.
+const FINDINGS: usize = 16;
+/// The qualifier with a range of versions (package-url, "Known qualifiers").
+const RANGE: &str = "vers=";
+
+/// The feeds that rules name, as they were read last, by their path.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Feeds(pub(super) BTreeMap<PathBuf, Arc<Feed>>);
 
 /// What a rule demands of bills of materials.
 #[derive(Debug)]
 pub(super) struct SbomRule {
     signers: Vec<Identity>,
     formats: Option<Vec<SbomFormat>>,
-    denied: Vec<DeniedPackage>,
-}
-
-/// A package that must not be there, in the canonical form of its URL.
-#[derive(Debug)]
-struct DeniedPackage {
-    /// Up to the name: `pkg:npm/axios`.
-    name: String,
-    /// As written in a URL, and as itself. None: every version.
-    version: Option<(String, String)>,
-    /// `key=value`, each of which must be there.
-    qualifiers: Vec<String>,
+    packages: DenyList,
+    licenses: DeniedLicenses,
+    feed: Option<PathBuf>,
+    found: Memo,
 }
 
 impl SbomRule {
     /// Reads the block. `signers` are the identities of its signers.
     pub(super) fn compile(settings: &SbomSettings, signers: Vec<Identity>, at: &Place) -> Result<Self, PolicyError> {
-        let denied = settings.deny_packages.iter().enumerate();
         if settings.formats.as_ref().is_some_and(Vec::is_empty) {
             return Err(at.key("formats").problem(PolicyProblem::Empty));
         }
-        Ok(Self {
-            signers,
-            formats: settings.formats.clone(),
-            denied: denied
-                .map(|(index, text)| DeniedPackage::read(text, &at.item("deny_packages", index)))
-                .collect::<Result<_, _>>()?,
-        })
+        let mut packages = DenyList::default();
+        for (index, text) in settings.deny_packages.iter().enumerate() {
+            deny(&mut packages, text).map_err(|problem| at.item("deny_packages", index).problem(problem))?;
+        }
+        let mut licenses = DeniedLicenses::default();
+        for (index, text) in settings.deny_licenses.iter().enumerate() {
+            licenses.insert(text).map_err(|problem| at.item("deny_licenses", index).problem(problem))?;
+        }
+        let formats = settings.formats.clone();
+        Ok(Self { signers, formats, packages, licenses, feed: settings.deny_feed.clone(), found: Memo::default() })
     }
 
     /// Whether more evidence could turn an admit into a refusal.
     pub(super) fn denies(&self) -> bool {
-        !self.denied.is_empty()
+        !self.packages.is_empty() || !self.licenses.is_empty() || self.feed.is_some()
+    }
+
+    /// The feed that it names.
+    pub(super) fn feed(&self) -> Option<&Path> {
+        self.feed.as_deref()
+    }
+
+    /// Why nothing can be said of its feed: it names one that was never read.
+    pub(super) fn check_feed(&self, feeds: &Feeds) -> Result<(), Reason> {
+        let Some(path) = self.feed.as_ref().filter(|path| !feeds.0.contains_key(*path)) else { return Ok(()) };
+        because(ReasonCode::Unavailable, format!("the feed {} was not read", path.display()))
     }
 
     /// Why the signer's bill of materials does not count.
@@ -68,68 +90,98 @@ impl SbomRule {
         because(ReasonCode::WrongSbomFormat, text)
     }
 
-    /// The denied packages that are in it.
-    pub(super) fn denied_in(&self, sbom: &Sbom) -> impl Iterator<Item = Reason> {
-        let found = self.denied.iter().filter_map(|denied| denied.find(&sbom.packages));
-        found.map(|package| Reason {
-            code: ReasonCode::DeniedPackage,
-            text: format!("contains the denied package {}", shown(package)),
-        })
+    /// What is denied and is in it.
+    pub(super) fn denied_in(&self, sbom: &Sbom, feeds: &Feeds) -> Arc<[Reason]> {
+        let feed = self.feed.as_ref().and_then(|path| feeds.0.get(path));
+        self.found.get(&sbom.packages, feed, || self.find(&sbom.packages, feed.map(|feed| &**feed)))
+    }
+
+    fn find(&self, packages: &[Package], feed: Option<&Feed>) -> Vec<Reason> {
+        let mut licenses = HashMap::new();
+        let found = packages.iter().flat_map(|package| {
+            let listed = self.packages.find(package).or_else(|| self.packages.find_by_name(package));
+            let listed = listed.map(|hit| told(ReasonCode::DeniedPackage, package, &hit));
+            let known = feed.and_then(|feed| in_feed(feed, package));
+            let known = known.map(|hit| told(ReasonCode::DeniedByFeed, package, &hit));
+            listed.into_iter().chain(known).chain(self.licensed(package, &mut licenses))
+        });
+        found.take(FINDINGS).collect()
+    }
+
+    /// The licence of a package that is denied. Each text is read once.
+    fn licensed<'a>(&self, package: &'a Package, known: &mut HashMap<&'a str, bool>) -> Option<Reason> {
+        if self.licenses.is_empty() {
+            return None;
+        }
+        let mut denied = package.licenses.iter().filter(|text| {
+            let text: &'a str = text;
+            *known.entry(text).or_insert_with(|| self.licenses.deny(text))
+        });
+        let text = format!("contains {} under the denied licence {}", named(package), shown(denied.next()?));
+        Some(Reason { code: ReasonCode::DeniedLicense, text })
     }
 }
 
-impl DeniedPackage {
-    fn read(text: &str, at: &Place) -> Result<Self, PolicyError> {
-        let problem = |error: packageurl::Error| {
-            at.problem(PolicyProblem::PackageUrl { text: text.to_owned(), problem: error.to_string() })
-        };
-        let url = PackageUrl::from_str(text).map_err(problem)?;
-        let canonical = url.to_string();
-        let Parts { name, version, qualifiers } = Parts::of(&canonical);
-        Ok(Self {
-            name: name.to_owned(),
-            version: version.map(str::to_owned).zip(url.version().map(str::to_owned)),
-            qualifiers: qualifiers.filter(|qualifier| !qualifier.is_empty()).map(str::to_owned).collect(),
-        })
-    }
+/// What a feed says of a package. A package without URL is of no ecosystem that is known, and any name is malicious in one
+/// of them; where something stands in the place of the URL, it is meant to be of one.
+fn in_feed<'a>(feed: &'a Feed, package: &Package) -> Option<Hit<'a>> {
+    let unread = package.unread.as_ref().and_then(|_| feed.packages.find_by_name(package));
+    feed.packages.find(package).or(unread)
+}
 
-    /// The first package that it denies. `packages` are in order of their URL, so that this costs microseconds where
-    /// there are a hundred thousand of them: it is asked on every request.
-    fn find<'a>(&self, packages: &'a [Package]) -> Option<&'a str> {
-        let start = packages.partition_point(|package| package.purl.as_deref().is_none_or(|purl| *purl < *self.name));
-        let from_start = packages.iter().skip(start).map_while(|package| Some((package, package.purl.as_deref()?)));
-        let mut named = from_start.take_while(|(_, purl)| purl.starts_with(&self.name));
-        named.find(|(package, purl)| self.is(package, purl)).map(|(_, purl)| purl)
-    }
+fn told(code: ReasonCode, package: &Package, hit: &Hit<'_>) -> Reason {
+    let by = if hit.by.is_empty() { String::new() } else { format!(" ({})", shown(hit.by)) };
+    let what = named(package);
+    let text = match hit.certainty {
+        Certainty::Sure => format!("contains the denied package {what}{by}"),
+        Certainty::Version => {
+            format!("contains {what}, whose version is not known or cannot be compared with the denied ones{by}")
+        }
+        Certainty::Name => format!("contains {what}, which has no package URL and the name of a denied package{by}"),
+    };
+    Reason { code, text }
+}
 
-    fn is(&self, package: &Package, purl: &str) -> bool {
-        let found = Parts::of(purl);
-        // Some tools write the version beside the URL only.
-        let same_version = |(written, plain): &(String, String)| match found.version {
-            Some(version) => version == written,
-            None => package.version.as_deref() == Some(plain.as_str()),
-        };
-        let qualifiers: Vec<_> = found.qualifiers.collect();
-        found.name == self.name
-            && self.version.as_ref().is_none_or(same_version)
-            && self.qualifiers.iter().all(|wanted| qualifiers.contains(&wanted.as_str()))
+/// A package, for people.
+fn named(package: &Package) -> String {
+    let name = package.purl.as_deref().or(package.unread.as_deref().filter(|_| package.name.is_empty()));
+    match &package.version {
+        Some(version) => format!("{} {}", shown(name.unwrap_or(&package.name)), shown(version)),
+        None => shown(name.unwrap_or(&package.name)),
     }
 }
 
-/// The parts of a package URL in canonical form, in which `@`, `?` and `#` are separators wherever they stand.
-struct Parts<'a> {
-    name: &'a str,
-    version: Option<&'a str>,
-    qualifiers: Split<'a, char>,
+/// Reads a line of `deny_packages`: a package URL, with a version, a range of versions (`vers=`) or neither.
+fn deny(list: &mut DenyList, text: &str) -> Result<(), PolicyProblem> {
+    let (plain, range) = without_range(text);
+    let not_a_url = |problem: &str| PolicyProblem::PackageUrl { text: text.to_owned(), problem: problem.to_owned() };
+    if !plain.starts_with("pkg:") {
+        return Err(not_a_url("it does not begin with pkg:"));
+    }
+    let canonical = canonical_purl(&plain).ok_or_else(|| not_a_url("type or name is missing"))?;
+    let purl = Purl::of(&canonical);
+    let version = purl.version().map(Cow::into_owned);
+    let versions = match (version, &range) {
+        (Some(_), Some(_)) => return Err(PolicyProblem::VersionAndRange(text.to_owned())),
+        (None, Some(range)) => Versions::range(purl.kind(), range)
+            .map_err(|problem| PolicyProblem::Versions { text: text.to_owned(), problem })?,
+        (Some(version), None) => Versions::listed(purl.kind(), [version]),
+        (None, None) => Versions::every(purl.kind()),
+    };
+    let by = if range.is_some() { text } else { "" };
+    let qualifiers = purl.qualifiers().map(Into::into).collect();
+    list.insert(&purl, Entry { by: by.into(), versions, qualifiers, release: None });
+    Ok(())
 }
 
-impl<'a> Parts<'a> {
-    fn of(purl: &'a str) -> Self {
-        let purl = purl.split_once('#').map_or(purl, |(purl, _)| purl);
-        let (purl, qualifiers) = purl.split_once('?').unwrap_or((purl, ""));
-        let (name, version) = purl.split_once('@').map_or((purl, None), |(name, version)| (name, Some(version)));
-        Self { name, version, qualifiers: qualifiers.split('&') }
-    }
+/// The URL without its range, and the range, decoded: people write `>=1.0.0|<2.0.0`, and the standard `%3E%3D1.0.0`.
+fn without_range(text: &str) -> (String, Option<String>) {
+    let Some((path, qualifiers)) = text.split_once('?') else { return (text.to_owned(), None) };
+    let (ranges, others): (Vec<_>, Vec<_>) = qualifiers.split('&').partition(|pair| pair.starts_with(RANGE));
+    let range = ranges.first().and_then(|pair| pair.strip_prefix(RANGE));
+    let range = range.map(|range| percent_decode_str(range).decode_utf8_lossy().into_owned());
+    let rest = if others.is_empty() { path.to_owned() } else { format!("{path}?{}", others.join("&")) };
+    (rest, range)
 }
 
 fn name_of(format: SbomFormat) -> &'static str {

@@ -2,6 +2,7 @@
 //! [`crate::policy::Policy::new`].
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -165,8 +166,14 @@ pub struct SbomSettings {
     pub formats: Option<Vec<SbomFormat>>,
     /// Who must have signed it: any identity of the rule's signature blocks unless said.
     pub signed_by: Option<SignatureSettings>,
-    /// Package URLs, with or without a version, that must not be in it.
+    /// Package URLs that must not be in it: with a version, with a range of versions
+    /// (`pkg:npm/axios?vers=>=1.14.0|<1.14.2`), or with neither for every version.
     pub deny_packages: Vec<String>,
+    /// Records of the OSV schema whose packages must not be in it: a JSON file, or a folder with any number of them. Read
+    /// anew when it changes.
+    pub deny_feed: Option<PathBuf>,
+    /// Licences of the SPDX list, or `LicenseRef-` names, under which nothing in it may be.
+    pub deny_licenses: Vec<String>,
 }
 
 /// `[[builder]]`: who may vouch for provenance, and at what SLSA build level.

@@ -268,8 +268,12 @@ pub enum ReasonCode {
     WrongSbomFormat,
     /// An image that it was built from is not admitted itself, or cannot be told.
     BaseImageUnproven,
+    /// A package in the bill of materials is under a licence that the rule denies.
+    DeniedLicense,
     /// A package that the rule denies is in the bill of materials.
     DeniedPackage,
+    /// A package that a feed of the rule denies is in the bill of materials.
+    DeniedByFeed,
     /// Revoked: the image, its signer, or the commit that it was built from.
     Revoked,
     /// The evidence could not be asked for.
@@ -278,7 +282,7 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 38] = [
         Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
@@ -312,7 +316,9 @@ impl ReasonCode {
         Self::VerificationFailed,
         Self::WrongSbomFormat,
         Self::BaseImageUnproven,
+        Self::DeniedLicense,
         Self::DeniedPackage,
+        Self::DeniedByFeed,
         Self::Revoked,
         Self::Unavailable,
     ];

@@ -15,6 +15,7 @@ mod config;
 mod content;
 mod corpus;
 mod counted;
+mod deny;
 mod documentation;
 mod durability;
 mod evidence_corpus;
