@@ -3,7 +3,7 @@
 use bonafide::evidence::{Content, CosignMaterial};
 use bonafide::limits;
 use bonafide::oci::Digest;
-use bonafide::trust::{KeySettings, Requirement};
+use bonafide::trust::{KeySettings, Requirement, WithoutLog};
 use bonafide::verify::FlawKind;
 use jiff::SignedDuration;
 use serde_json::json;
@@ -12,7 +12,8 @@ use crate::support::authority::Authority;
 use crate::support::authority::certificate::{CODE_SIGNING, Validity};
 use crate::support::authority::identity::Identity;
 use crate::support::authority::key::Key;
-use crate::support::authority::signed::{BundleVersion, Credential, Payload, Signed};
+use crate::support::authority::signed::{BundleVersion, Credential, Signed};
+use crate::support::authority::signer::EntryKind;
 use crate::support::authority::statement::Statement;
 use crate::support::authority::text::base64;
 use crate::verify::ways::{WAYS, Way, attest, newest};
@@ -270,6 +271,21 @@ fn pitfall_13_a_bundle_relabelled_as_an_older_one_still_needs_its_proof() {
         json["mediaType"] = json!(older.media_type());
         bed.refuses(&bytes(json.to_string()), FlawKind::Log, "inclusion proof");
     }
-    let relabelled = Payload::Envelope { payload: bed.statement().to_bytes(), payload_type: "text/plain".to_owned() };
-    bed.refuses(&newest(&Signed { payload: relabelled, ..good }), FlawKind::Unsupported, "payload");
+}
+
+/// Where the verifier does not look: beside old log entries, and where a key signs without a log.
+#[test]
+fn pitfall_13_an_envelope_must_say_that_it_holds_a_statement() {
+    let offline = Key::p256("offline");
+    let without_log = |settings| KeySettings { without_log: WithoutLog::Allow, ..settings };
+    let bed = Bed::new().with_key_as("offline", &offline, without_log);
+    let keyless = bed.authority.keyless(&build().identity());
+    let by_key = bed.authority.with_key(&offline).without_log();
+    for signer in [keyless.clone().logged_as(EntryKind::IntotoV1), keyless.logged_as(EntryKind::IntotoV2), by_key] {
+        bed.proves(&layer(&signer.envelop(bed.statement().to_bytes(), "application/vnd.in-toto+json")));
+        for payload_type in ["text/plain", "", "application/vnd.in-toto+json; x"] {
+            let signed = signer.envelop(bed.statement().to_bytes(), payload_type);
+            bed.refuses(&layer(&signed), FlawKind::Unsupported, "payload");
+        }
+    }
 }

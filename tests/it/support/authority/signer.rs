@@ -182,7 +182,12 @@ impl<'a> Signer<'a> {
 
     /// Signs `payload`, which should be a statement, in a DSSE envelope.
     pub(crate) fn attest_bytes(&self, payload: Vec<u8>) -> Signed {
-        self.make(Payload::Envelope { payload, payload_type: "application/vnd.in-toto+json".to_owned() })
+        self.envelop(payload, "application/vnd.in-toto+json")
+    }
+
+    /// Signs `payload` in a DSSE envelope that calls it `payload_type`.
+    pub(crate) fn envelop(&self, payload: Vec<u8>, payload_type: &str) -> Signed {
+        self.make(Payload::Envelope { payload, payload_type: payload_type.to_owned() })
     }
 
     fn make(&self, payload: Payload) -> Signed {
