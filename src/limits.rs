@@ -16,14 +16,21 @@ pub const SBOM_BYTES: u64 = 64 * 1024 * 1024;
 pub const NOTATION_BYTES: u64 = 256 * 1024;
 /// Largest config blob of an evidence manifest: cosign's lists one digest for each layer.
 pub const EVIDENCE_CONFIG_BYTES: u64 = 256 * 1024;
-/// Most evidence manifests and layers looked at for one digest; what is beyond is left out, and said so.
-pub const EVIDENCE_PIECES: usize = 64;
+/// Most evidence manifests and layers looked at for one digest; what is beyond is left out, and said so. A thousand pieces of
+/// junk hide nothing, and cost about a second of one core, once.
+pub const EVIDENCE_PIECES: usize = 1024;
+/// Most evidence manifests served for one digest: each is fetched and looked at before.
+pub const SERVED_EVIDENCE: usize = 64;
+/// Most bytes of evidence manifests held at once for one digest: annotations can be as large as the manifest.
+pub const EVIDENCE_MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
+/// Most attestation manifests beside one image that are followed: one for each platform, and indexes have up to twenty.
+pub const ATTESTATION_MANIFESTS: usize = 64;
 /// Most bytes of evidence held at once for one digest: one large SBOM and much beside it.
 pub const EVIDENCE_TOTAL_BYTES: u64 = 128 * 1024 * 1024;
 /// Most bytes of evidence held at once for all digests: four of the largest, or hundreds of ordinary ones.
 pub const EVIDENCE_MEMORY_BYTES: u64 = 512 * 1024 * 1024;
 /// Most pages of a referrers list that are read.
-pub const REFERRER_PAGES: usize = 16;
+pub const REFERRER_PAGES: usize = 64;
 /// Most log entries in one bundle: each costs a signature check (sigstore-verify has no bound of its own).
 pub const LOG_ENTRIES: usize = 32;
 /// Most signed timestamps in one bundle.

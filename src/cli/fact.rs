@@ -18,6 +18,10 @@ pub(in crate::cli) fn write(out: &mut Lines<'_>, fact: &Fact) -> io::Result<()> 
     }
     out.field("signed at", signed_at(fact))?;
     out.field("evidence", format_args!("{} {}", form(fact.form()), fact.source().layer))?;
+    if let Some(signature) = fact.through() {
+        out.field("about", fact.subject())?;
+        out.field("signed by", format_args!("{}, listed by {}", signature.layer, signature.manifest))?;
+    }
     match fact.claim() {
         Claim::Provenance(provenance) => write_provenance(&mut out, provenance),
         Claim::Summary(summary) => write_summary(&mut out, summary),

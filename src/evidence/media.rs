@@ -68,6 +68,13 @@ fn is_bundle(media_type: &str) -> bool {
         .is_some_and(|version| BUNDLE_VERSIONS.contains(&version.trim_matches('"')))
 }
 
+/// Whether what lists a manifest says that it is evidence. Anybody may say so, and tools say it wrongly: it may order what
+/// is looked at first, and decides nothing.
+pub fn says_to_be_evidence(descriptor: &Descriptor) -> bool {
+    let said = descriptor.artifact_type().as_ref().map(AsRef::as_ref);
+    said.is_some_and(|said| is_text_type(said) || said.starts_with("application/vnd.dev.cosign.artifact."))
+}
+
 /// Whether `manifest` carries evidence, and no layer that claims to be anything else.
 ///
 /// An allow-list: an image manifest with at least one layer, every layer of a media type of evidence, all of them

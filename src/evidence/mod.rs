@@ -1,5 +1,6 @@
 //! What an upstream published about a digest. Untrusted: this module parses and proves nothing.
 
+mod attestation;
 mod base_image;
 mod claim;
 mod cyclonedx;
@@ -20,10 +21,11 @@ mod tag;
 mod text;
 mod vex;
 
+pub use attestation::{Attestation, UnsignedStatement, attestation_manifests, unsigned_statements};
 pub use base_image::BaseImage;
 pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, SbomFormat, SlsaVersion, Statement};
 pub use layer::{Layer, Via, layers};
-pub use media::{is_evidence_blob, is_evidence_manifest};
+pub use media::{is_evidence_blob, is_evidence_manifest, says_to_be_evidence};
 pub use piece::{Content, CosignMaterial, Evidence, Form, NotationFormat, Source};
 pub use purl::{Purl, canonical_purl};
 pub use scan::{Finding, Scan, Severity};

@@ -1,227 +1,172 @@
-//! Collecting all that an upstream published about a digest: signature tag, attestation tag, referrers and their
-//! fallback tag, as one union (`docs/evidence.md`). What cannot be asked for is told apart from what is not there.
-
-use std::collections::BTreeSet;
+//! Collecting all that an upstream published about a digest, and about the attestation manifests beside it: the blobs of
+//! what [`crate::gate::search`] finds, within bounds.
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::evidence::{self, Evidence, Layer, Source, Via};
-use crate::gate::manifests::Manifests;
+use crate::evidence::{self, Attestation, Evidence, Layer, Source, UnsignedStatement};
 use crate::gate::memory::Memory;
-use crate::limits::{EVIDENCE_PIECES, EVIDENCE_TOTAL_BYTES};
-use crate::oci::{Descriptor, Digest, Hasher, Manifest, Repository, Tag, digest_of};
-use crate::upstream::{Unavailable, UnavailableKind, Upstream};
+use crate::gate::search::{AT_ONCE, Attested, Notes, Place};
+use crate::limits::{EVIDENCE_PIECES, EVIDENCE_TOTAL_BYTES, SBOM_BYTES};
+use crate::oci::{Digest, Hasher, parse_manifest};
+use crate::upstream::{Unavailable, UnavailableKind};
 use crate::verify::{Coverage, Flaw, FlawKind};
-
-/// Requests for evidence under way at once for one digest: registries limit connections, and four round trips suffice.
-const AT_ONCE: usize = 8;
 
 /// What was found about one digest.
 #[derive(Debug)]
 pub(in crate::gate) struct Collected {
     pub(in crate::gate) evidence: Vec<Evidence>,
+    /// The attestation manifests that somebody may have signed.
+    pub(in crate::gate) attestations: Vec<Attestation>,
     pub(in crate::gate) flaws: Vec<Flaw>,
     pub(in crate::gate) coverage: Coverage,
     /// The room that the evidence takes, for as long as it is held.
     pub(in crate::gate) room: Option<OwnedSemaphorePermit>,
 }
 
-/// A manifest that may carry evidence, and how it was found.
-struct Carrier {
-    digest: Digest,
-    manifest: Manifest,
-    via: Via,
+/// A blob to fetch, and what it would be.
+enum Piece {
+    /// Evidence about the digest itself.
+    Evidence(Layer),
+    /// Evidence about the attestation manifest of this number.
+    Signature(usize, Layer),
+    /// A statement of the attestation manifest of this number.
+    Statement(usize, UnsignedStatement),
 }
 
-/// One collection in the making.
-struct Collection<'a> {
-    manifests: &'a Manifests,
-    upstream: &'a dyn Upstream,
-    repository: &'a Repository,
-    subject: Digest,
-    flaws: Vec<Flaw>,
-    failure: Option<String>,
-    bounded: bool,
-}
-
-/// Collects the evidence about `subject`. Never fails: what went wrong is in the coverage and the flaws.
-pub(in crate::gate) async fn collect(
-    manifests: &Manifests,
-    upstream: &dyn Upstream,
-    repository: &Repository,
-    subject: Digest,
-    memory: &Memory,
-) -> Collected {
-    let mut collection =
-        Collection { manifests, upstream, repository, subject, flaws: Vec::new(), failure: None, bounded: false };
-    let carriers = collection.carriers().await;
-    let layers = collection.layers(carriers);
-    let layers = collection.within_bounds(layers);
-    let room = memory.reserve(layers.iter().map(|layer| layer.size).sum()).await;
-    let evidence = collection.fetch(layers).await;
-    let coverage = match (collection.failure, collection.bounded) {
+/// Collects the evidence about `subject`, whose bytes are `manifest`. Never fails: what went wrong is in the coverage and
+/// the flaws.
+pub(in crate::gate) async fn collect(place: Place<'_>, subject: Digest, manifest: &[u8], memory: &Memory) -> Collected {
+    let mut notes = Notes::default();
+    let found = place.search(subject, &mut notes).await;
+    let listed = parse_manifest(manifest).map(|manifest| evidence::attestation_manifests(&manifest));
+    let referring = found.attestations.into_iter().map(|carrier| (carrier, subject)).collect();
+    let attested = place.attested(listed.unwrap_or_default(), referring, &mut notes).await;
+    let mut pieces = within_bounds(found.layers.into_iter().map(Piece::Evidence).collect(), &mut notes);
+    // Bounds of their own: junk beside the image hides nothing of them.
+    pieces.extend(within_bounds(pieces_of(&attested, &mut notes), &mut notes));
+    let room = memory.reserve(pieces.iter().map(Piece::size).sum()).await;
+    let mut attestations: Vec<_> = attested.into_iter().map(Attested::before_fetching).collect();
+    let evidence = fetch_all(place, pieces, &mut attestations, &mut notes).await;
+    let coverage = match (notes.failure, notes.bounded) {
         (Some(failure), _) => Coverage::Partial { failure },
         (None, true) => Coverage::Bounded,
         (None, false) => Coverage::Complete,
     };
-    Collected { evidence, flaws: collection.flaws, coverage, room }
+    Collected { evidence, attestations, flaws: notes.flaws, coverage, room }
 }
 
-/// The digests that the referrers API and the fallback tag list for `subject`, without repeats.
-///
-/// What the list says of a referrer (artifact type, annotations) is unsigned and often wrong, so only digests count.
-pub(in crate::gate) async fn referrers(
-    manifests: &Manifests,
-    upstream: &dyn Upstream,
-    repository: &Repository,
-    subject: Digest,
-) -> Result<Vec<Digest>, Unavailable> {
-    let fallback = evidence::referrers_tag(subject);
-    let (listed, tagged) =
-        tokio::join!(upstream.referrers(&repository.name, subject), tagged(manifests, upstream, repository, &fallback));
-    let listed = listed?.unwrap_or_default();
-    let tagged = tagged?.map(|(_, manifest)| manifest.children().to_vec()).unwrap_or_default();
-    let mut seen = BTreeSet::new();
-    let digests = listed.iter().chain(&tagged).filter_map(supported);
-    Ok(digests.filter(|digest| seen.insert(*digest)).collect())
-}
-
-/// A descriptor of another digest algorithm names nothing that could be evidence here.
-fn supported(descriptor: &Descriptor) -> Option<Digest> {
-    digest_of(descriptor).ok()
-}
-
-async fn tagged(
-    manifests: &Manifests,
-    upstream: &dyn Upstream,
-    repository: &Repository,
-    tag: &Tag,
-) -> Result<Option<(Digest, Manifest)>, Unavailable> {
-    let Some(digest) = upstream.resolve(&repository.name, tag).await? else {
-        return Ok(None);
-    };
-    let manifest = manifests.evidence(upstream, repository, digest).await?;
-    Ok(manifest.map(|manifest| (digest, manifest)))
-}
-
-impl Collection<'_> {
-    /// Every manifest that may carry evidence: two sequential round trips.
-    async fn carriers(&mut self) -> Vec<Carrier> {
-        let (manifests, upstream, repository, subject) = (self.manifests, self.upstream, self.repository, self.subject);
-        let (signature, attestation) = (evidence::signature_tag(subject), evidence::attestation_tag(subject));
-        let (signatures, attestations, referrers) = tokio::join!(
-            tagged(manifests, upstream, repository, &signature),
-            tagged(manifests, upstream, repository, &attestation),
-            referrers(manifests, upstream, repository, subject),
-        );
-        let mut carriers = Vec::new();
-        for (found, via) in [(signatures, Via::SignatureTag), (attestations, Via::AttestationTag)] {
-            let found = self.answer(found).flatten();
-            carriers.extend(found.map(|(digest, manifest)| Carrier { digest, manifest, via }));
-        }
-        let referrers = self.answer(referrers).unwrap_or_default();
-        carriers.extend(self.referring(referrers).await);
-        carriers
-    }
-
-    /// The manifests among `digests`; what is no manifest is left out as junk.
-    async fn referring(&mut self, mut digests: Vec<Digest>) -> Vec<Carrier> {
-        self.bound(&mut digests);
-        let (manifests, upstream, repository) = (self.manifests, self.upstream, self.repository);
-        let answers: Vec<_> = stream::iter(digests)
-            .map(|digest| async move { (digest, manifests.evidence(upstream, repository, digest).await) })
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let mut carriers = Vec::new();
-        for (digest, answer) in answers {
-            let found = self.answer(answer).flatten();
-            carriers.extend(found.map(|manifest| Carrier { digest, manifest, via: Via::Referrer }));
-        }
-        carriers
-    }
-
-    /// The layers to fetch, those of the tags first: strangers who may attach referrers do not crowd them out.
-    fn layers(&mut self, carriers: Vec<Carrier>) -> Vec<Layer> {
-        let mut layers: Vec<Layer> = Vec::new();
-        for carrier in carriers {
-            match evidence::layers(&carrier.manifest, carrier.digest, self.subject, carrier.via) {
-                Ok(found) => layers.extend(found),
-                Err(malformed) => {
-                    let source = Source { manifest: carrier.digest, layer: carrier.digest };
-                    self.flaw(source, FlawKind::Malformed, malformed.to_string());
-                }
+fn pieces_of(attested: &[Attested], notes: &mut Notes) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for (number, Attested { carrier, signatures, .. }) in attested.iter().enumerate() {
+        pieces.extend(signatures.iter().map(|layer| Piece::Signature(number, layer.clone())));
+        match evidence::unsigned_statements(&carrier.manifest, carrier.digest) {
+            Ok(statements) => pieces.extend(statements.into_iter().map(|it| Piece::Statement(number, it))),
+            Err(malformed) => {
+                let source = Source { manifest: carrier.digest, layer: carrier.digest };
+                notes.flaw(source, FlawKind::Malformed, malformed.to_string());
             }
         }
-        self.bound(&mut layers);
-        layers
     }
+    pieces
+}
 
-    async fn fetch(&mut self, layers: Vec<Layer>) -> Vec<Evidence> {
-        let (upstream, repository) = (self.upstream, self.repository);
-        let answers: Vec<_> = stream::iter(layers)
-            .map(|layer| async move {
-                let blob = fetch(upstream, repository, &layer).await;
-                (layer, blob)
+/// Leaves out what is larger than looked at, one by one and in all. What is too large by itself is no evidence, whoever
+/// made it; what is left out for what was there before it may be some.
+fn within_bounds(pieces: Vec<Piece>, notes: &mut Notes) -> Vec<Piece> {
+    let mut total = 0_u64;
+    let mut kept = Vec::new();
+    for piece in notes.within(EVIDENCE_PIECES, pieces) {
+        let fits = piece.size() <= piece.limit();
+        if fits && total.saturating_add(piece.size()) <= EVIDENCE_TOTAL_BYTES {
+            total += piece.size();
+            kept.push(piece);
+        } else {
+            notes.bounded |= fits;
+            notes.flaw(piece.source(), FlawKind::TooMuch, format!("it has {} bytes", piece.size()));
+        }
+    }
+    kept
+}
+
+async fn fetch_all(
+    place: Place<'_>,
+    pieces: Vec<Piece>,
+    attestations: &mut [Attestation],
+    notes: &mut Notes,
+) -> Vec<Evidence> {
+    let mut answers = std::pin::pin!(
+        stream::iter(pieces)
+            .map(|piece| async move {
+                let blob = fetch(place, &piece).await;
+                (piece, blob)
             })
             .buffered(AT_ONCE)
-            .collect()
-            .await;
-        let mut evidence = Vec::new();
-        for (layer, blob) in answers {
-            match self.answer(blob) {
-                Some(Some(bytes)) => evidence.push(layer.into_evidence(bytes)),
-                Some(None) => {
-                    let text = "its layer, as it says it is, is not at the upstream";
-                    self.flaw(layer.source, FlawKind::Malformed, text);
+    );
+    let mut evidence = Vec::new();
+    while let Some((piece, blob)) = answers.next().await {
+        let Some(blob) = notes.answer(blob) else { continue };
+        let Some(bytes) = blob else {
+            let text = "its layer, as it says it is, is not at the upstream";
+            notes.flaw(piece.source(), FlawKind::Malformed, text);
+            continue;
+        };
+        match piece {
+            Piece::Evidence(layer) => evidence.push(layer.into_evidence(bytes)),
+            Piece::Signature(number, layer) => {
+                if let Some(attestation) = attestations.get_mut(number) {
+                    attestation.signatures.push(layer.into_evidence(bytes));
                 }
-                None => {}
+            }
+            Piece::Statement(number, statement) => {
+                if let Some(attestation) = attestations.get_mut(number) {
+                    attestation.statements.push((statement.source, bytes));
+                }
             }
         }
-        evidence
     }
+    evidence
+}
 
-    /// Leaves out what is larger than looked at, one by one and in all.
-    fn within_bounds(&mut self, layers: Vec<Layer>) -> Vec<Layer> {
-        let mut total = 0_u64;
-        let mut kept = Vec::new();
-        for layer in layers {
-            total = total.saturating_add(layer.size);
-            if layer.size <= layer.limit() && total <= EVIDENCE_TOTAL_BYTES {
-                kept.push(layer);
-            } else {
-                total = total.saturating_sub(layer.size);
-                self.bounded = true;
-                self.flaw(layer.source, FlawKind::TooMuch, format!("it has {} bytes", layer.size));
-            }
-        }
-        kept
-    }
-
-    fn bound<T>(&mut self, pieces: &mut Vec<T>) {
-        self.bounded |= pieces.len() > EVIDENCE_PIECES;
-        pieces.truncate(EVIDENCE_PIECES);
-    }
-
-    /// The answer, or nothing and a note that something could not be asked for.
-    fn answer<T>(&mut self, answer: Result<T, Unavailable>) -> Option<T> {
-        answer.map_err(|unavailable| self.failure = Some(unavailable.to_string())).ok()
-    }
-
-    fn flaw(&mut self, source: Source, kind: FlawKind, text: impl Into<String>) {
-        self.flaws.push(Flaw { source, form: None, predicate_type: None, kind, text: text.into() });
+impl Attested {
+    fn before_fetching(self) -> Attestation {
+        let Self { about, carrier, .. } = self;
+        let (digest, manifest) = (carrier.digest, carrier.bytes);
+        Attestation { about, digest, manifest, signatures: Vec::new(), statements: Vec::new() }
     }
 }
 
-/// The bytes of `layer`, which hash to its digest; nothing if there are none, or not as many as it says.
+impl Piece {
+    const fn source(&self) -> Source {
+        match self {
+            Self::Evidence(layer) | Self::Signature(_, layer) => layer.source,
+            Self::Statement(_, statement) => statement.source,
+        }
+    }
+
+    const fn size(&self) -> u64 {
+        match self {
+            Self::Evidence(layer) | Self::Signature(_, layer) => layer.size,
+            Self::Statement(_, statement) => statement.size,
+        }
+    }
+
+    fn limit(&self) -> u64 {
+        match self {
+            Self::Evidence(layer) | Self::Signature(_, layer) => layer.limit(),
+            Self::Statement(..) => SBOM_BYTES,
+        }
+    }
+}
+
+/// The bytes of `piece`, which hash to its digest; nothing if there are none, or not as many as it says.
 ///
 /// Its size is a claim of whoever pushed it: a false one is a flaw of that piece, and holds up no other. No more is held
 /// in memory than it says, since that is what was reckoned with.
-async fn fetch(upstream: &dyn Upstream, repository: &Repository, layer: &Layer) -> Result<Option<Bytes>, Unavailable> {
-    let digest = layer.source.layer;
-    let Some(blob) = upstream.blob(&repository.name, digest, 0).await? else {
+async fn fetch(place: Place<'_>, piece: &Piece) -> Result<Option<Bytes>, Unavailable> {
+    let (digest, repository) = (piece.source().layer, place.repository);
+    let Some(blob) = place.upstream.blob(&repository.name, digest, 0).await? else {
         return Ok(None);
     };
     let unusable = |text: String| Unavailable {
@@ -234,16 +179,16 @@ async fn fetch(upstream: &dyn Upstream, repository: &Repository, layer: &Layer) 
     let mut chunks = blob.bytes;
     while let Some(chunk) = chunks.try_next().await.map_err(|error| unusable(error.to_string()))? {
         length = length.saturating_add(chunk.len() as u64);
-        if length > layer.limit() {
+        if length > piece.limit() {
             return Ok(None);
         }
         hasher.update(&chunk);
-        if length <= layer.size {
+        if length <= piece.size() {
             bytes.extend_from_slice(&chunk);
         }
     }
     if hasher.finish() != digest {
         return Err(unusable("another digest".to_owned()));
     }
-    Ok((length == layer.size).then(|| bytes.freeze()))
+    Ok((length == piece.size()).then(|| bytes.freeze()))
 }

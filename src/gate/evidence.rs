@@ -11,9 +11,9 @@ use crate::evidence::{is_evidence_blob, is_evidence_manifest};
 use crate::facts::{Grant, GrantKind};
 use crate::gate::Gate;
 use crate::gate::admitted::{Admitted, Refusal};
-use crate::gate::collect;
+use crate::gate::search::Place;
 use crate::gate::serve::reached;
-use crate::limits::EVIDENCE_PIECES;
+use crate::limits::SERVED_EVIDENCE;
 use crate::oci::{Descriptor, Digest, ErrorCode, Image, Manifest, Reference, Repository, digest_of, parse_manifest};
 use crate::upstream::Upstream;
 
@@ -34,8 +34,9 @@ impl Gate {
         let image = Image { repository: repository.clone(), reference: Reference::Digest(subject) };
         let admitted = self.admit(&image).await?;
         let upstream = self.upstream(&repository.upstream)?;
-        let mut digests = collect::referrers(&self.manifests, &*upstream, repository, subject).await?;
-        digests.truncate(EVIDENCE_PIECES);
+        let place = Place { manifests: &self.manifests, upstream: &*upstream, repository };
+        let mut digests = place.referrers(subject).await?;
+        digests.truncate(SERVED_EVIDENCE);
         let mut descriptors = Vec::new();
         for digest in digests {
             let Some(carrier) = self.referrer(&*upstream, &admitted, digest).await? else { continue };
@@ -69,14 +70,14 @@ impl Gate {
     /// Whether all that an index lists is evidence about the admitted subject; if so, it is granted.
     async fn lists_evidence(&self, admitted: &Admitted, index: &Manifest) -> Result<bool, Refusal> {
         let upstream = self.upstream(&admitted.repository.upstream)?;
-        for child in index.children().iter().take(EVIDENCE_PIECES) {
+        for child in index.children().iter().take(SERVED_EVIDENCE) {
             let Ok(digest) = digest_of(child) else { return Ok(false) };
             let Some(carrier) = self.referrer(&*upstream, admitted, digest).await? else { return Ok(false) };
             if !self.grant_carrier(admitted, &carrier).await? {
                 return Ok(false);
             }
         }
-        Ok(index.children().len() <= EVIDENCE_PIECES)
+        Ok(index.children().len() <= SERVED_EVIDENCE)
     }
 
     /// The manifest `digest`, if it says that it is evidence about the admitted subject.

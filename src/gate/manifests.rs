@@ -77,8 +77,8 @@ impl Manifests {
         upstream: &dyn Upstream,
         repository: &Repository,
         digest: Digest,
-    ) -> Result<Option<Manifest>, Unavailable> {
+    ) -> Result<Option<(Bytes, Manifest)>, Unavailable> {
         let remote = upstream.manifest(&repository.name, digest).await?;
-        Ok(remote.and_then(|remote| parse_manifest(&remote.bytes).ok()))
+        Ok(remote.and_then(|remote| Some((remote.bytes.clone(), parse_manifest(&remote.bytes).ok()?))))
     }
 }

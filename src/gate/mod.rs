@@ -15,6 +15,7 @@ mod metrics;
 mod prove;
 mod reach;
 mod resolve;
+mod search;
 mod serve;
 mod update;
 

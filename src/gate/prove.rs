@@ -9,13 +9,14 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::evidence::Evidence;
+use crate::evidence::{self, Evidence};
 use crate::gate::admitted::Refusal;
 use crate::gate::collect::{Collected, collect};
 use crate::gate::manifests::Manifests;
 use crate::gate::memory::Memory;
+use crate::gate::search::Place;
 use crate::limits::PROVING_TIME;
-use crate::oci::{Digest, Repository};
+use crate::oci::{Digest, Repository, digest_of, parse_manifest};
 use crate::trust::Trust;
 use crate::upstream::Upstream;
 use crate::verify::{self, Coverage, Flaw, Proof, Subject};
@@ -53,7 +54,8 @@ impl Prover {
         let _timer = self.seconds.start_timer();
         let manifest = self.manifests.bytes(upstream, repository, digest).await.map_err(Refusal::from)?;
         let manifest = manifest.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
-        let collecting = collect(&self.manifests, upstream, repository, digest, &self.memory);
+        let place = Place { manifests: &self.manifests, upstream, repository };
+        let collecting = Box::pin(collect(place, digest, &manifest, &self.memory));
         let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
         self.check(digest, manifest, collected, trust).await
     }
@@ -65,9 +67,10 @@ impl Prover {
         collected: Collected,
         trust: Arc<Trust>,
     ) -> Result<Proof, Refusal> {
-        let Collected { evidence, flaws, coverage, room } = collected;
-        let mut proof = Proof { subject: digest, facts: Vec::new(), flaws, coverage, collected_at: self.clock.now() };
-        if evidence.is_empty() {
+        let Collected { evidence, attestations, flaws, coverage, room } = collected;
+        let (children, collected_at) = (children(&manifest), self.clock.now());
+        let mut proof = Proof { subject: digest, children, facts: Vec::new(), flaws, coverage, collected_at };
+        if evidence.is_empty() && attestations.is_empty() {
             return Ok(proof);
         }
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Refusal::undecided)?;
@@ -75,7 +78,13 @@ impl Prover {
         let checking = move || {
             // Held here, since checking goes on when whoever asked is gone.
             let _held = (core, room);
-            check_all(&evidence, &Subject { digest, manifest: &manifest }, &trust, now)
+            let (mut facts, mut flaws) = check_all(&evidence, &Subject { digest, manifest: &manifest }, &trust, now);
+            for attestation in &attestations {
+                let (proved, flawed) = verify::check_attestation(attestation, &trust, now);
+                facts.extend(proved);
+                flaws.extend(flawed);
+            }
+            (facts, flaws)
         };
         // A panic while checking is no proof of anything: undecided, never admitted (GHSA-w6c6-c85g-mmv6).
         let (facts, flaws) = tokio::task::spawn_blocking(checking).await.map_err(Refusal::undecided)?;
@@ -83,6 +92,15 @@ impl Prover {
         proof.flaws.extend(flaws);
         Ok(proof)
     }
+}
+
+/// What an index lists, if it lists attestation manifests. A child that cannot be asked for is proven by nothing.
+fn children(manifest: &[u8]) -> Vec<Digest> {
+    let Ok(manifest) = parse_manifest(manifest) else { return Vec::new() };
+    if evidence::attestation_manifests(&manifest).is_empty() {
+        return Vec::new();
+    }
+    manifest.children().iter().map(digest_of).collect::<Result<_, _>>().unwrap_or_default()
 }
 
 fn check_all(
@@ -103,5 +121,6 @@ fn check_all(
 
 fn too_slow() -> Collected {
     let failure = format!("collecting the evidence took longer than {} s", PROVING_TIME.as_secs());
-    Collected { evidence: Vec::new(), flaws: Vec::new(), coverage: Coverage::Partial { failure }, room: None }
+    let (evidence, attestations, flaws) = (Vec::new(), Vec::new(), Vec::new());
+    Collected { evidence, attestations, flaws, coverage: Coverage::Partial { failure }, room: None }
 }

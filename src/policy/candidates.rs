@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::policy::chain;
 use crate::policy::identity::shown_signer;
 use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
@@ -75,7 +76,7 @@ impl<'a> Candidates<'a> {
     /// Met by as many different signers as the block demands.
     fn signature(&self, block: &SignatureRule) -> Requirement {
         let kind = RequirementKind::Signature;
-        let (fit, mut misses) = self.sifted(kind, |fact| block.check(fact.signer()));
+        let (fit, mut misses) = self.sifted(self.of(kind), |fact| block.check(fact.signer()));
         let counted = block.count(&fit);
         match counted.split_first() {
             Some((first, others)) if counted.len() >= block.at_least() => {
@@ -110,7 +111,7 @@ impl<'a> Candidates<'a> {
     }
 
     fn aged(&self, block: &SignatureRule, age: &Age) -> Result<Vec<&'a Arc<Fact>>, Reason> {
-        let (fit, _) = self.sifted(RequirementKind::Signature, |fact| block.check(fact.signer()));
+        let (fit, _) = self.sifted(self.of(RequirementKind::Signature), |fact| block.check(fact.signer()));
         // When each of them is old enough; beyond the end of time, never.
         let ripe = |fact: &Arc<Fact>| fact.signed_at().and_then(|signed| signed.checked_add(age.least).ok());
         let by = |time| {
@@ -166,14 +167,16 @@ impl<'a> Candidates<'a> {
             return Requirement::unmet(kind, reasons(vec![missing], kind, self.proof));
         }
         // The one that was not seen may list what is denied.
-        if requirement.met && demand.denies() && self.is_partial() {
+        if requirement.met && demand.denies() && self.proof.coverage != Coverage::Complete {
             return Requirement::unmet(kind, reasons(Vec::new(), kind, self.proof));
         }
         requirement
     }
 
     fn denied(&self, demand: &SbomRule) -> Vec<Reason> {
-        let facts = self.of(RequirementKind::Sbom).filter(|fact| demand.check_signer(fact.signer()).is_ok());
+        let of_children = chain::of_children(self.proof).filter(|fact| claims(fact.claim(), RequirementKind::Sbom));
+        let facts = self.of(RequirementKind::Sbom).chain(of_children);
+        let facts = facts.filter(|fact| demand.check_signer(fact.signer()).is_ok());
         let sboms = facts.filter_map(|fact| match fact.claim() {
             Claim::Sbom(sbom) => Some(sbom),
             Claim::Signature
@@ -186,24 +189,33 @@ impl<'a> Candidates<'a> {
         sboms.flat_map(|sbom| demand.denied_in(sbom, self.feeds).to_vec()).collect()
     }
 
-    /// A requirement is met by one fact that meets every line of it; lines are never pieced together from several.
+    /// A requirement is met by one fact that meets every line of it; lines are never pieced together from several. Where
+    /// nothing does for an index itself, it is met if it is for everything that the index lists.
     fn first_that(&self, kind: RequirementKind, check: impl Fn(&Fact) -> Result<(), Reason>) -> Requirement {
-        let (fit, misses) = self.sifted(kind, check);
+        let (fit, mut misses) = self.sifted(self.of(kind), &check);
         // The same one whatever the order of the facts.
-        match fit.into_iter().min_by_key(|fact| fact.source()) {
-            Some(fact) => Requirement::met(kind, fact),
-            None => Requirement::unmet(kind, reasons(misses, kind, self.proof)),
+        if let Some(fact) = fit.into_iter().min_by_key(|fact| fact.source()) {
+            return Requirement::met(kind, fact);
         }
+        let of_children = chain::of_children(self.proof).filter(|fact| claims(fact.claim(), kind));
+        let (fit, more) = self.sifted(of_children, &check);
+        if let [first, others @ ..] = &*chain::covering(self.proof, &fit) {
+            let also_by = others.iter().map(|fact| Arc::clone(fact)).collect();
+            return Requirement { also_by, ..Requirement::met(kind, first) };
+        }
+        misses.extend(more);
+        misses.extend(chain::uncovered(self.proof, &fit));
+        Requirement::unmet(kind, reasons(misses, kind, self.proof))
     }
 
-    /// The facts of `kind` that count and meet `check`, and what the others miss.
+    /// Those of `facts` that count and meet `check`, and what the others miss.
     fn sifted(
         &self,
-        kind: RequirementKind,
+        facts: impl Iterator<Item = &'a Arc<Fact>>,
         check: impl Fn(&Fact) -> Result<(), Reason>,
     ) -> (Vec<&'a Arc<Fact>>, Vec<Reason>) {
         let (mut fit, mut misses) = (Vec::new(), Vec::new());
-        for fact in self.of(kind) {
+        for fact in facts {
             match self.check_standing(fact).and_then(|()| check(fact)) {
                 Ok(()) => fit.push(fact),
                 Err(miss) => misses.push(miss),

@@ -2,6 +2,7 @@
 
 mod builder;
 mod candidates;
+mod chain;
 mod denied;
 mod error;
 mod identity;

@@ -49,6 +49,8 @@ struct File {
     format: String,
     repository: String,
     digest: Digest,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    children: Vec<Digest>,
     tags: Vec<Tag>,
     collected_at: Timestamp,
     coverage: Coverage,
@@ -75,7 +77,7 @@ impl RecordedFacts {
     /// An image about which nothing is published.
     pub fn none(repository: Repository, digest: Digest, collected_at: Timestamp) -> Self {
         let (facts, flaws, coverage) = (Vec::new(), Vec::new(), Coverage::Complete);
-        let proof = Proof { subject: digest, facts, flaws, coverage, collected_at };
+        let proof = Proof { subject: digest, children: Vec::new(), facts, flaws, coverage, collected_at };
         Self { repository, tags: Vec::new(), proof }
     }
 
@@ -135,11 +137,12 @@ fn more_hopeful(first: Verdict, second: Verdict) -> Verdict {
 
 impl From<RecordedFacts> for File {
     fn from(recorded: RecordedFacts) -> Self {
-        let Proof { subject, facts, flaws, coverage, collected_at } = recorded.proof;
+        let Proof { subject, children, facts, flaws, coverage, collected_at } = recorded.proof;
         Self {
             format: FORMAT.to_owned(),
             repository: recorded.repository.to_string(),
             digest: subject,
+            children,
             tags: recorded.tags,
             collected_at,
             coverage,
@@ -147,6 +150,11 @@ impl From<RecordedFacts> for File {
             flaws,
         }
     }
+}
+
+/// About the image, or about what its index lists.
+fn is_about(fact: &Fact, file: &File) -> bool {
+    fact.subject() == file.digest || (fact.through().is_some() && file.children.contains(&fact.subject()))
 }
 
 impl TryFrom<File> for RecordedFacts {
@@ -160,11 +168,11 @@ impl TryFrom<File> for RecordedFacts {
             ));
         }
         let repository = file.repository.parse().map_err(|error| format!("repository: {error}"))?;
-        if let Some(fact) = file.facts.iter().find(|fact| fact.subject() != file.digest) {
+        if let Some(fact) = file.facts.iter().find(|fact| !is_about(fact, &file)) {
             return Err(format!("a fact is about {}, and not about {}", fact.subject(), file.digest));
         }
         let (facts, flaws, coverage, collected_at) = (file.facts, file.flaws, file.coverage, file.collected_at);
-        let proof = Proof { subject: file.digest, facts, flaws, coverage, collected_at };
+        let proof = Proof { subject: file.digest, children: file.children, facts, flaws, coverage, collected_at };
         Ok(Self { repository, tags: file.tags, proof })
     }
 }

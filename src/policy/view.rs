@@ -32,6 +32,8 @@ struct RequirementView<'a> {
 pub struct FactView<'a> {
     subject: Digest,
     source: Source,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    through: Option<Source>,
     form: Form,
     signer: &'a Signer,
     signed_at: Option<Timestamp>,
@@ -82,6 +84,7 @@ impl<'a> From<&'a Fact> for FactView<'a> {
         Self {
             subject: fact.subject(),
             source: fact.source(),
+            through: fact.through(),
             form: fact.form(),
             signer: fact.signer(),
             signed_at: fact.signed_at(),

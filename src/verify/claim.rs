@@ -31,7 +31,12 @@ fn statement(signed: &Signed<'_>, digest: Digest) -> Result<Claim, Defect> {
         .ok_or_else(|| Defect::new(FlawKind::Unsupported, format!("the payload is not declared as {STATEMENT}")))?;
     let statement = Statement::parse(envelope.payload.as_bytes())?;
     about(&statement.subjects, digest)?;
-    Ok(match statement.predicate {
+    Ok(claimed(statement))
+}
+
+/// What a statement says.
+pub(in crate::verify) fn claimed(statement: Statement) -> Claim {
+    match statement.predicate {
         Predicate::Signature => Claim::Signature,
         Predicate::Provenance(provenance) => Claim::Provenance(provenance),
         Predicate::Sbom(sbom) => Claim::Sbom(sbom),
@@ -39,11 +44,11 @@ fn statement(signed: &Signed<'_>, digest: Digest) -> Result<Claim, Defect> {
         Predicate::Vex(vex) => Claim::Vex(vex),
         Predicate::Scan(scan) => Claim::Scan(scan),
         Predicate::Other => Claim::Other { predicate_type: statement.predicate_type },
-    })
+    }
 }
 
 /// The name of a subject selects nothing, its digest everything (GHSA-r2xv-vpr2-42m9).
-fn about(subjects: &[Digest], digest: Digest) -> Result<(), Defect> {
+pub(in crate::verify) fn about(subjects: &[Digest], digest: Digest) -> Result<(), Defect> {
     if subjects.contains(&digest) {
         return Ok(());
     }

@@ -14,6 +14,8 @@ use crate::oci::Digest;
 pub struct Fact {
     pub(in crate::verify) subject: Digest,
     pub(in crate::verify) source: Source,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::verify) through: Option<Source>,
     pub(in crate::verify) form: Form,
     pub(in crate::verify) signer: Signer,
     pub(in crate::verify) signed_at: Option<Timestamp>,
@@ -149,6 +151,9 @@ pub enum FlawKind {
 pub struct Proof {
     /// The digest.
     pub subject: Digest,
+    /// What it lists, where it is an index with attestation manifests: facts about all of that are facts about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Digest>,
     /// What was proved.
     pub facts: Vec<Arc<Fact>>,
     /// What proved nothing, and why.
@@ -197,7 +202,12 @@ impl Fact {
         self.source
     }
 
-    /// How its evidence was written.
+    /// Where the signature was found, if that is one of the manifest that lists the evidence, and not of the evidence.
+    pub fn through(&self) -> Option<Source> {
+        self.through
+    }
+
+    /// How its evidence was written; with [`Fact::through`], how the signature was.
     pub fn form(&self) -> Form {
         self.form
     }

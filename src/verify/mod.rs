@@ -2,6 +2,7 @@
 //!
 //! Pure: bytes, trust and the time go in, values come out. Depends on no policy.
 
+mod attestation;
 mod budget;
 mod bundle;
 mod certificate;
@@ -29,6 +30,7 @@ use crate::trust::Trust;
 use crate::verify::defect::Defect;
 use crate::verify::signed::{Material, Signed};
 
+pub use attestation::check_attestation;
 pub use fact::{Certificate, Claim, Coverage, Fact, Flaw, FlawKind, LogProof, Proof, Signer};
 
 /// The manifest that evidence should be about.
@@ -72,6 +74,7 @@ impl Standing {
         Fact {
             subject: subject.digest,
             source: evidence.source,
+            through: None,
             form: evidence.form(),
             signer: self.signer,
             signed_at: self.signed_at,

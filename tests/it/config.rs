@@ -21,6 +21,7 @@ pub(crate) const TABLES: &[(&str, &str)] = &[
     ("rule.provenance", "[[rule]]\n[rule.provenance]\n"),
     ("rule.sbom", "[[rule]]\n[rule.sbom]\n"),
     ("builder", "[[builder]]\n"),
+    ("verifier", "[[verifier]]\n"),
     ("exception", "[[exception]]\n"),
     ("revoked", "[revoked]\n"),
 ];

@@ -87,7 +87,7 @@ fn key(epoch: &str) -> ProofKey {
 
 fn proof(coverage: Coverage) -> Proof {
     let collected_at = "2026-06-01T12:00:00Z".parse().unwrap();
-    Proof { subject: digest("app"), facts: Vec::new(), flaws: Vec::new(), coverage, collected_at }
+    Proof { subject: digest("app"), children: Vec::new(), facts: Vec::new(), flaws: Vec::new(), coverage, collected_at }
 }
 
 /// What proving may fail with.

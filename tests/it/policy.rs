@@ -10,7 +10,7 @@ use bonafide::policy::{
     Decision, Known, Level, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
     Shortfall, Verdict, VerdictView,
 };
-use bonafide::verify::{Fact, Proof};
+use bonafide::verify::{Coverage, Fact, Proof};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -639,6 +639,16 @@ fn without_facts_the_answer_is_undecided() {
     assert_eq!(verdict.decision, Decision::Undecided);
     assert_eq!(verdict.requirements.len(), 3);
     assert!(verdict.requirements.iter().all(|requirement| requirement.reasons[0].code == ReasonCode::Unavailable));
+}
+
+#[test]
+fn where_something_is_denied_junk_that_may_hide_it_refuses_and_elsewhere_it_does_not() {
+    let bounded = |facts: &[Value]| Proof { coverage: Coverage::Bounded, ..proof(facts) };
+    let verdict = judge(RULE, Some("v1.2.3"), &bounded(&all()));
+    assert_eq!(verdict.decision, Decision::Refuse, "asking again does not help");
+    assert_eq!(verdict.requirements[2].reasons[0].code, ReasonCode::TooMuch);
+    let no_deny = RULE.replace("deny_packages", "# deny_packages");
+    assert_eq!(judge(&no_deny, Some("v1.2.3"), &bounded(&all())).decision, Decision::Admit);
 }
 
 #[test]

@@ -45,8 +45,14 @@ fn prove(layout: &Path) -> Proof {
     let image = blob(&subject.to_string());
     let manifest = parse_manifest(&blob(&digest.to_string())).unwrap();
     let trust = Trust::load(&[], &[]).unwrap();
-    let mut proof =
-        Proof { subject, facts: Vec::new(), flaws: Vec::new(), coverage: Coverage::Complete, collected_at: now() };
+    let mut proof = Proof {
+        subject,
+        children: Vec::new(),
+        facts: Vec::new(),
+        flaws: Vec::new(),
+        coverage: Coverage::Complete,
+        collected_at: now(),
+    };
     let read = |layer: Layer| {
         let bytes = Bytes::from(blob(&layer.source.layer.to_string()));
         layer.into_evidence(bytes)

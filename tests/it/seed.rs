@@ -168,6 +168,7 @@ impl World {
     fn proof(&self, digest: Digest) -> Proof {
         let mut proof = Proof {
             subject: digest,
+            children: Vec::new(),
             facts: Vec::new(),
             flaws: Vec::new(),
             coverage: Coverage::Complete,

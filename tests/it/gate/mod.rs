@@ -1,5 +1,6 @@
 //! What a rule says beyond its requirements, and rules that change, through the whole program.
 
+mod attestation;
 mod audit;
 mod bases;
 mod children;

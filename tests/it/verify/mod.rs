@@ -1,6 +1,7 @@
 //! The checks of `verify::check`, one by one, on evidence by an authority of our own: for each a test that fails if the
 //! check is deleted.
 
+mod attestation;
 mod domain;
 mod format;
 mod keyed;

@@ -1,0 +1,228 @@
+//! Looking for manifests of evidence about one digest: signature tag, attestation tag, referrers and their fallback tag,
+//! as one union (`docs/evidence.md`). What cannot be asked for is told apart from what is not there.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, stream};
+
+use crate::evidence::{self, Layer, Source, Via};
+use crate::gate::manifests::Manifests;
+use crate::limits::{ATTESTATION_MANIFESTS, EVIDENCE_MANIFEST_BYTES, EVIDENCE_PIECES};
+use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, digest_of};
+use crate::upstream::{Unavailable, Upstream};
+use crate::verify::{Flaw, FlawKind};
+
+/// Requests for evidence under way at once for one digest: registries limit connections, and four round trips suffice.
+pub(in crate::gate) const AT_ONCE: usize = 8;
+
+/// Where evidence is looked for.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::gate) struct Place<'a> {
+    pub(in crate::gate) manifests: &'a Manifests,
+    pub(in crate::gate) upstream: &'a dyn Upstream,
+    pub(in crate::gate) repository: &'a Repository,
+}
+
+/// What went wrong on the way, or was left aside.
+#[derive(Debug, Default)]
+pub(in crate::gate) struct Notes {
+    pub(in crate::gate) flaws: Vec<Flaw>,
+    pub(in crate::gate) failure: Option<String>,
+    pub(in crate::gate) bounded: bool,
+}
+
+/// A manifest as fetched.
+#[derive(Debug)]
+pub(in crate::gate) struct Carrier {
+    pub(in crate::gate) digest: Digest,
+    pub(in crate::gate) bytes: Bytes,
+    pub(in crate::gate) manifest: Manifest,
+}
+
+/// What may be evidence about one digest.
+#[derive(Debug, Default)]
+pub(in crate::gate) struct Found {
+    /// The layers of evidence, those of the tags first, then the small ones.
+    pub(in crate::gate) layers: Vec<Layer>,
+    /// The referrers that list unsigned statements.
+    pub(in crate::gate) attestations: Vec<Carrier>,
+    /// The bytes of all manifests that they came from, since annotations are held with them.
+    held: u64,
+}
+
+/// What `BuildKit` pushes beside an image: an attestation manifest, the image that it should be about, and the layers of
+/// evidence about itself.
+#[derive(Debug)]
+pub(in crate::gate) struct Attested {
+    pub(in crate::gate) about: Digest,
+    pub(in crate::gate) carrier: Carrier,
+    pub(in crate::gate) signatures: Vec<Layer>,
+}
+
+impl Place<'_> {
+    /// Everything that may be evidence about `subject`: two sequential round trips, and more only for many referrers.
+    pub(in crate::gate) async fn search(self, subject: Digest, notes: &mut Notes) -> Found {
+        let (signature, attestation) = (evidence::signature_tag(subject), evidence::attestation_tag(subject));
+        let (signatures, attestations, referrers) =
+            tokio::join!(self.tagged(&signature), self.tagged(&attestation), self.referrers(subject));
+        let mut found = Found::default();
+        for (carrier, via) in [(signatures, Via::SignatureTag), (attestations, Via::AttestationTag)] {
+            if let Some(carrier) = notes.answer(carrier).flatten() {
+                found.add(&carrier, subject, via, notes);
+            }
+        }
+        let of_tags = found.layers.len();
+        let referrers = notes.answer(referrers).unwrap_or_default();
+        let referrers = notes.within(EVIDENCE_PIECES, referrers);
+        let mut answers = std::pin::pin!(self.carriers(referrers));
+        while let Some(answer) = answers.next().await {
+            let Some(carrier) = notes.answer(answer).flatten() else { continue };
+            found.add(&carrier, subject, Via::Referrer, notes);
+            found.add_attestation(carrier, subject, notes);
+        }
+        // Strangers who may attach large junk do not crowd out what is small.
+        found.layers.get_mut(of_tags..).unwrap_or_default().sort_by_key(|layer| layer.size);
+        found
+    }
+
+    /// Each of these attestation manifests that somebody may have signed, with the layers that may say so.
+    pub(in crate::gate) async fn attested(
+        self,
+        manifests: Vec<(Digest, Digest)>,
+        referrers: Vec<(Carrier, Digest)>,
+        notes: &mut Notes,
+    ) -> Vec<Attested> {
+        let manifests = notes.within(ATTESTATION_MANIFESTS, manifests);
+        let listed = manifests.into_iter().map(|(digest, about)| (Err(digest), about));
+        let all = listed.chain(referrers.into_iter().map(|(carrier, about)| (Ok(carrier), about)));
+        let mut answers = std::pin::pin!(
+            stream::iter(all)
+                .map(|(carrier, about)| async move {
+                    let mut notes = Notes::default();
+                    (self.signed(carrier, about, &mut notes).await, notes)
+                })
+                .buffered(AT_ONCE)
+        );
+        let mut attested = Vec::new();
+        while let Some((signed, more)) = answers.next().await {
+            attested.extend(signed);
+            notes.add(more);
+        }
+        attested
+    }
+
+    /// One attestation manifest, unless nothing is published about it: then nobody signed it.
+    async fn signed(self, carrier: Result<Carrier, Digest>, about: Digest, notes: &mut Notes) -> Option<Attested> {
+        let digest = carrier.as_ref().map_or_else(|digest| *digest, |carrier| carrier.digest);
+        let signatures = Box::pin(self.search(digest, notes)).await.layers;
+        if signatures.is_empty() {
+            return None;
+        }
+        let carrier = match carrier {
+            Ok(carrier) => carrier,
+            Err(digest) => notes.answer(self.carrier(digest).await).flatten()?,
+        };
+        Some(Attested { about, carrier, signatures })
+    }
+
+    /// The digests that the referrers API and the fallback tag list for `subject`, without repeats, those first that say
+    /// of themselves to be evidence.
+    ///
+    /// What the list says of a referrer (artifact type, annotations) is unsigned and often wrong, so it selects nothing.
+    pub(in crate::gate) async fn referrers(self, subject: Digest) -> Result<Vec<Digest>, Unavailable> {
+        let fallback = evidence::referrers_tag(subject);
+        let (listed, tagged) =
+            tokio::join!(self.upstream.referrers(&self.repository.name, subject), self.tagged(&fallback));
+        let listed = listed?.unwrap_or_default();
+        let tagged = tagged?.map(|carrier| carrier.manifest.children().to_vec()).unwrap_or_default();
+        let mut all: Vec<&Descriptor> = listed.iter().chain(&tagged).collect();
+        all.sort_by_key(|descriptor| !evidence::says_to_be_evidence(descriptor));
+        let mut seen = BTreeSet::new();
+        // A descriptor of another digest algorithm names nothing that could be evidence here.
+        let digests = all.into_iter().filter_map(|descriptor| digest_of(descriptor).ok());
+        Ok(digests.filter(|digest| seen.insert(*digest)).collect())
+    }
+
+    fn carriers(self, digests: Vec<Digest>) -> impl Stream<Item = Result<Option<Carrier>, Unavailable>> {
+        stream::iter(digests).map(move |digest| self.carrier(digest)).buffered(AT_ONCE)
+    }
+
+    async fn tagged(self, tag: &Tag) -> Result<Option<Carrier>, Unavailable> {
+        match self.upstream.resolve(&self.repository.name, tag).await? {
+            Some(digest) => self.carrier(digest).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A manifest; what is no manifest is left out as junk.
+    async fn carrier(self, digest: Digest) -> Result<Option<Carrier>, Unavailable> {
+        let found = self.manifests.evidence(self.upstream, self.repository, digest).await?;
+        Ok(found.map(|(bytes, manifest)| Carrier { digest, bytes, manifest }))
+    }
+}
+
+impl Found {
+    fn add(&mut self, carrier: &Carrier, subject: Digest, via: Via, notes: &mut Notes) {
+        match evidence::layers(&carrier.manifest, carrier.digest, subject, via) {
+            Ok(layers) if layers.is_empty() => {}
+            Ok(layers) => {
+                if self.has_room(carrier, notes) {
+                    self.layers.extend(layers);
+                }
+            }
+            Err(malformed) => {
+                let source = Source { manifest: carrier.digest, layer: carrier.digest };
+                notes.flaw(source, FlawKind::Malformed, malformed.to_string());
+            }
+        }
+    }
+
+    /// Keeps a referrer that lists unsigned statements about `subject`.
+    fn add_attestation(&mut self, carrier: Carrier, subject: Digest, notes: &mut Notes) {
+        let refers = carrier.manifest.subject().and_then(|it| digest_of(it).ok()) == Some(subject);
+        let statements = evidence::unsigned_statements(&carrier.manifest, carrier.digest);
+        if !refers || statements.is_ok_and(|statements| statements.is_empty()) {
+            return;
+        }
+        if self.attestations.len() == ATTESTATION_MANIFESTS {
+            notes.bounded = true;
+        } else if self.has_room(&carrier, notes) {
+            self.attestations.push(carrier);
+        }
+    }
+
+    fn has_room(&mut self, carrier: &Carrier, notes: &mut Notes) -> bool {
+        let held = self.held.saturating_add(carrier.bytes.len() as u64);
+        if held > EVIDENCE_MANIFEST_BYTES {
+            notes.bounded = true;
+            return false;
+        }
+        self.held = held;
+        true
+    }
+}
+
+impl Notes {
+    /// The first `most` of them; what is beyond is left aside.
+    pub(in crate::gate) fn within<T>(&mut self, most: usize, mut all: Vec<T>) -> Vec<T> {
+        self.bounded |= all.len() > most;
+        all.truncate(most);
+        all
+    }
+
+    /// The answer, or nothing and a note that something could not be asked for.
+    pub(in crate::gate) fn answer<T>(&mut self, answer: Result<T, Unavailable>) -> Option<T> {
+        answer.map_err(|unavailable| self.failure = Some(unavailable.to_string())).ok()
+    }
+
+    pub(in crate::gate) fn flaw(&mut self, source: Source, kind: FlawKind, text: impl Into<String>) {
+        self.flaws.push(Flaw { source, form: None, predicate_type: None, kind, text: text.into() });
+    }
+
+    fn add(&mut self, other: Self) {
+        self.flaws.extend(other.flaws);
+        self.failure = other.failure.or(self.failure.take());
+        self.bounded |= other.bounded;
+    }
+}
