@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fmt::Debug;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,6 +25,12 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         Timestamp::now()
     }
+}
+
+/// Between half of `pause` and all of it, so that those who start or fail together do not come back together.
+pub fn jittered(pause: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0_u8) % 1000;
+    pause / 2 + pause.saturating_mul(u32::try_from(random).unwrap_or(0)) / 2000
 }
 
 /// Reads a time with an offset, for `#[serde(deserialize_with)]`: a text, or a TOML date-time (which reaches serde as a

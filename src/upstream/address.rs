@@ -5,9 +5,9 @@ use std::fmt;
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-/// Why a text is no address of an upstream.
+/// Why a text is no address of an upstream, or of another site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an upstream's url is https://host[:port][/prefix], or http:// where plain HTTP is meant")]
+#[error("a url is https://host[:port][/prefix], or http:// where plain HTTP is meant")]
 pub struct AddressError;
 
 /// What stands before `/v2/` in every request to one upstream.
@@ -25,6 +25,14 @@ pub(super) struct Origin {
     pub(super) tls: bool,
     pub(super) host: String,
     port: u16,
+}
+
+/// Whether `url` is one that can be asked.
+///
+/// # Errors
+/// [`AddressError`], which says what an address looks like.
+pub fn check_address(url: &str) -> Result<(), AddressError> {
+    Base::parse(url).map(drop)
 }
 
 impl Base {

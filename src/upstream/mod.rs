@@ -16,14 +16,16 @@ mod patience;
 mod port;
 mod remote;
 mod settings;
+mod site;
 mod transport;
 mod trouble;
 mod upstreams;
 
-pub use address::AddressError;
+pub use address::{AddressError, check_address};
 pub use connector::Proxy;
 pub use credentials::CredentialsError;
 pub use patience::{Pause, RealPause};
 pub use port::{BlobStream, RemoteManifest, TagPage, Unavailable, UnavailableKind, Upstream};
 pub use settings::{AuthSettings, Settings};
+pub use site::Site;
 pub use upstreams::{Surroundings, UpstreamError, Upstreams};

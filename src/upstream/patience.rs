@@ -1,12 +1,12 @@
 //! How often, and after which pauses, an upstream is asked again.
 
 use std::fmt::Debug;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::clock::jittered;
 use crate::upstream::trouble::{Retry, Trouble};
 
 /// Most tries of one request: more would keep a client waiting for what it can ask again itself.
@@ -71,10 +71,4 @@ impl Patience {
         self.pause.rest(wait).await;
         Ok(())
     }
-}
-
-/// Between half of `pause` and all of it, so that those who failed together do not come back together.
-fn jittered(pause: Duration) -> Duration {
-    let random = RandomState::new().hash_one(0_u8) % 1000;
-    pause / 2 + pause.saturating_mul(u32::try_from(random).unwrap_or(0)) / 2000
 }

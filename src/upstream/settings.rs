@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::clock::{duration_schema, read_duration};
 use crate::oci::UpstreamName;
 use crate::upstream::AddressError;
-use crate::upstream::address::Base;
+use crate::upstream::address::check_address;
 
 /// One `[[upstream]]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -87,6 +87,21 @@ impl TryFrom<AuthTable> for AuthSettings {
     }
 }
 
+/// How long what is on its way is waited for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadlines {
+    pub(super) connect: Duration,
+    pub(super) answer: Duration,
+    pub(super) idle: Duration,
+}
+
+impl Deadlines {
+    /// Those of whoever does not say.
+    pub(super) const fn usual() -> Self {
+        Self { connect: connect_timeout(), answer: answer_timeout(), idle: idle_timeout() }
+    }
+}
+
 impl Settings {
     /// Settings for `name` at `url`, all else as if not written.
     pub fn new(name: UpstreamName, url: impl Into<String>) -> Self {
@@ -102,6 +117,10 @@ impl Settings {
             answer_timeout: answer_timeout(),
             idle_timeout: idle_timeout(),
         }
+    }
+
+    pub(super) const fn deadlines(&self) -> Deadlines {
+        Deadlines { connect: self.connect_timeout, answer: self.answer_timeout, idle: self.idle_timeout }
     }
 
     /// Whether its address is one of plain HTTP, where anybody on the way can read and change what is fetched.
@@ -120,7 +139,7 @@ impl Settings {
     /// # Errors
     /// [`AddressError`], which says what an address looks like.
     pub fn check_url(&self) -> Result<(), AddressError> {
-        Base::parse(&self.url).map(drop)
+        check_address(&self.url)
     }
 
     /// The files that it names, for whoever knows what they are relative to.

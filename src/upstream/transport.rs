@@ -14,10 +14,11 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 
 use crate::limits::PROVING_TIME;
+use crate::upstream::UnavailableKind;
 use crate::upstream::connector::{Connector, Proxy};
 use crate::upstream::metrics::{Outcome, UpstreamMetrics};
+use crate::upstream::settings::Deadlines;
 use crate::upstream::trouble::{Retry, Trouble};
-use crate::upstream::{Settings, UnavailableKind};
 
 /// How long an unused connection is kept: shorter than the usual minute or more of servers and balancers, so that they
 /// do not close it in our hands.
@@ -38,7 +39,7 @@ pub(super) struct Transport {
 }
 
 impl Transport {
-    pub(super) fn new(connector: Connector, proxy: Proxy, settings: &Settings, metrics: UpstreamMetrics) -> Self {
+    pub(super) fn new(connector: Connector, proxy: Proxy, deadlines: Deadlines, metrics: UpstreamMetrics) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -47,7 +48,7 @@ impl Transport {
             .http2_keep_alive_interval(PING)
             .http2_adaptive_window(true)
             .build(connector);
-        let Settings { answer_timeout, idle_timeout, .. } = *settings;
+        let (answer_timeout, idle_timeout) = (deadlines.answer, deadlines.idle);
         Self { client, proxy, answer_timeout, idle_timeout, metrics }
     }
 

@@ -22,8 +22,9 @@ use crate::upstream::login::Login;
 use crate::upstream::metrics::Metrics;
 use crate::upstream::patience::{Patience, Pause, RealPause};
 use crate::upstream::remote::Remote;
+use crate::upstream::settings::Deadlines;
 use crate::upstream::transport::Transport;
-use crate::upstream::{Settings, Upstream};
+use crate::upstream::{Settings, Site, Upstream};
 
 /// Why the configured upstreams cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +40,14 @@ pub enum UpstreamError {
     Address {
         /// The upstream.
         name: UpstreamName,
+        /// What is wrong.
+        source: AddressError,
+    },
+    /// The `url` of a site is none.
+    #[error("{url:?} cannot be used")]
+    SiteAddress {
+        /// The address.
+        url: String,
         /// What is wrong.
         source: AddressError,
     },
@@ -96,6 +105,7 @@ pub struct Upstreams {
     configured: HashMap<UpstreamName, Configured>,
     aliases: HashMap<UpstreamName, UpstreamName>,
     default: Option<UpstreamName>,
+    maker: Maker,
 }
 
 #[derive(Debug)]
@@ -125,10 +135,11 @@ impl Upstreams {
         settings: &[Settings],
         registry: &Registry,
     ) -> Result<Self, UpstreamError> {
-        let maker = Maker { surroundings, metrics: Metrics::register(registry)?, roots: system_roots() };
-        let mut all = Self { configured: HashMap::new(), aliases: HashMap::new(), default: None };
+        let (surroundings, metrics) = (surroundings.clone(), Metrics::register(registry)?);
+        let maker = Maker { surroundings, metrics, roots: system_roots() };
+        let mut all = Self { configured: HashMap::new(), aliases: HashMap::new(), default: None, maker };
         for one in settings {
-            all.add(one, maker.make(one)?)?;
+            all.add(one, all.maker.make(one)?)?;
         }
         for one in settings {
             all.add_aliases(one)?;
@@ -140,6 +151,15 @@ impl Upstreams {
     pub fn get(&self, name: &UpstreamName) -> Option<Arc<dyn Upstream>> {
         let remote = &self.find(name)?.remote;
         Some(Arc::<Remote>::clone(remote))
+    }
+
+    /// A site of files at `url`, with the authorities in `ca` besides those of the system. In metrics its host stands for
+    /// it.
+    ///
+    /// # Errors
+    /// [`UpstreamError`] if address or authorities cannot be used.
+    pub fn site(&self, url: &str, ca: Option<&Path>) -> Result<Site, UpstreamError> {
+        self.maker.site(url, ca)
     }
 
     /// How long the digest of a tag of `name` is remembered; not at all for an upstream that is not there.
@@ -201,13 +221,14 @@ impl Upstreams {
     }
 }
 
-struct Maker<'a> {
-    surroundings: &'a Surroundings,
+#[derive(Debug)]
+struct Maker {
+    surroundings: Surroundings,
     metrics: Metrics,
     roots: RootCertStore,
 }
 
-impl Maker<'_> {
+impl Maker {
     fn make(&self, settings: &Settings) -> Result<Remote, UpstreamError> {
         let name = &settings.name;
         let wrong_address = |source| UpstreamError::Address { name: name.clone(), source };
@@ -215,17 +236,38 @@ impl Maker<'_> {
         let unreadable = |source| UpstreamError::Credentials { name: name.clone(), source };
         let credentials = settings.auth.as_ref().map(|auth| Credentials::read(auth, &base));
         let credentials = credentials.transpose().map_err(unreadable)?;
-        let Surroundings { clock, pause, proxy } = self.surroundings.clone();
-        let connector = Connector::new(self.tls(settings)?, proxy.clone(), settings.connect_timeout);
-        let transport = Transport::new(connector, proxy, settings, self.metrics.of(name.as_str()));
-        let login = Login::new(base.origin.clone(), credentials, transport.clone(), Arc::clone(&clock));
-        let exchange = Exchange { base, transport, login, clock };
-        Ok(Remote::new(name.to_string(), exchange, Patience { pause }))
+        let transport = self.transport(name.as_str(), settings.ca.as_deref(), settings.deadlines())?;
+        let exchange = self.exchange(base, credentials, transport);
+        Ok(Remote::new(name.to_string(), exchange, self.patience()))
     }
 
-    fn tls(&self, settings: &Settings) -> Result<ClientConfig, UpstreamError> {
+    fn site(&self, url: &str, ca: Option<&Path>) -> Result<Site, UpstreamError> {
+        let wrong_address = |source| UpstreamError::SiteAddress { url: url.to_owned(), source };
+        let base = Base::parse(url).map_err(wrong_address)?;
+        let name = base.host_and_port().to_owned();
+        let transport = self.transport(&name, ca, Deadlines::usual())?;
+        Ok(Site::new(name, self.exchange(base, None, transport), self.patience()))
+    }
+
+    fn transport(&self, name: &str, ca: Option<&Path>, deadlines: Deadlines) -> Result<Transport, UpstreamError> {
+        let proxy = self.surroundings.proxy.clone();
+        let connector = Connector::new(self.tls(ca)?, proxy.clone(), deadlines.connect);
+        Ok(Transport::new(connector, proxy, deadlines, self.metrics.of(name)))
+    }
+
+    fn exchange(&self, base: Base, credentials: Option<Credentials>, transport: Transport) -> Exchange {
+        let clock = Arc::clone(&self.surroundings.clock);
+        let login = Login::new(base.origin.clone(), credentials, transport.clone(), Arc::clone(&clock));
+        Exchange { base, transport, login, clock }
+    }
+
+    fn patience(&self) -> Patience {
+        Patience { pause: Arc::clone(&self.surroundings.pause) }
+    }
+
+    fn tls(&self, ca: Option<&Path>) -> Result<ClientConfig, UpstreamError> {
         let mut roots = self.roots.clone();
-        if let Some(path) = &settings.ca {
+        if let Some(path) = ca {
             add_authorities(path, &mut roots)?;
         }
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
