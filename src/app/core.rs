@@ -1,6 +1,7 @@
 //! What serving, verifying and inspecting share: the gate and what it is made of.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
 use crate::app::StartError;
+use crate::app::site::fetch_from;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::content::Library;
@@ -21,7 +23,7 @@ use crate::front;
 use crate::gate::{Gate, Parts};
 use crate::listen::{ListenError, TlsSettings};
 use crate::policy::Policy;
-use crate::trust::{Current, Trust};
+use crate::trust::{Current, RefreshNow, Refresher, Trust};
 use crate::upstream::{Settings, Surroundings, Upstreams};
 
 /// The gate, and what it is made of.
@@ -34,6 +36,11 @@ pub struct Core {
     metrics: Registry,
     content: Arc<Library>,
     tasks: TaskTracker,
+    facts: Arc<Facts>,
+    trust: Current,
+    refresh: RefreshNow,
+    /// Until it runs.
+    refresher: Option<Refresher>,
     stop: CancellationToken,
 }
 
@@ -46,7 +53,8 @@ const LAST_TASKS: Duration = Duration::from_secs(3);
 /// [`StartError`] if one of them cannot be used.
 pub fn check(config: &Config, clock: &dyn Clock) -> Result<Vec<String>, StartError> {
     config.server.tls.as_ref().map_or(Ok(()), TlsSettings::check).map_err(ListenError::Tls)?;
-    Upstreams::new(&config.upstreams, &Registry::new())?;
+    let upstreams = Upstreams::new(&config.upstreams, &Registry::new())?;
+    Refresher::check(&config.trust, |url, ca| fetch_from(&upstreams, url, ca))?;
     let mut warnings = Trust::load(&config.trust, &config.keys)?.warnings().to_vec();
     warnings.extend(read_feeds(config, clock)?);
     Ok(warnings)
@@ -77,26 +85,28 @@ impl Core {
     /// [`StartError`] if any of it cannot be used.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let (metrics, tasks) = (Registry::new(), TaskTracker::new());
-        let trust = Trust::load(&config.trust, &config.keys)?;
-        trust.warnings().iter().for_each(|warning| warn!("{warning}"));
         let surroundings = Surroundings { clock: Arc::clone(&clock), ..Surroundings::of_process() };
         let upstreams = Upstreams::within(&surroundings, &config.upstreams, &metrics)?;
+        let site = |url: &str, ca: Option<&Path>| fetch_from(&upstreams, url, ca);
+        let trusted = (&*config.trust, &*config.keys);
+        let opening = Refresher::open(trusted, &config.trust_folder, site, Arc::clone(&clock), &metrics);
+        let (refresher, trust): (_, Current) = opening.await?;
+        trust.snapshot().warnings().iter().for_each(|warning| warn!("{warning}"));
         let names = names(&config.upstreams, &upstreams);
         let facts = Facts::open(&config.facts, Arc::clone(&clock), &metrics).await.map_err(StartError::Facts)?;
         let content = Library::open(&config.content, Arc::clone(&clock), tasks.clone(), &metrics)
             .await
             .map_err(StartError::Content)?;
         let (facts, content) = (Arc::new(facts), Arc::new(content));
-        tasks.spawn(forget_old_epochs(Arc::clone(&facts), trust.epoch().to_string()));
         let feeds = Arc::new(Watch::new(Arc::clone(&clock), &metrics)?);
         feeds.fill(&config.policy).await?;
         let (rules, policy) = current::Current::swappable(config.policy);
         let parts = Parts {
             upstreams: Arc::new(upstreams),
-            facts,
+            facts: Arc::clone(&facts),
             content: Arc::clone(&content),
             policy: policy.clone(),
-            trust: Current::fixed(trust),
+            trust: trust.clone(),
             clock,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
@@ -110,15 +120,12 @@ impl Core {
             metrics,
             content,
             tasks,
+            facts,
+            trust,
+            refresh: refresher.now(),
+            refresher: Some(refresher),
             stop: CancellationToken::new(),
         })
-    }
-
-    /// Looks after the stores and the feeds until it is closed: for a program that stays.
-    pub fn keep_house(&self) {
-        let watching = Arc::clone(&self.feeds).run(self.policy.clone());
-        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(watching));
-        self.content.keep_house(&self.stop);
     }
 
     /// The gate.
@@ -146,7 +153,32 @@ impl Core {
         &self.metrics
     }
 
-    /// Watches no feed any more, and waits a moment for content that is on its way.
+    /// Fetches the trusted roots that are not there at all, for whoever decides once and [keeps no house](Self::keep_house).
+    pub async fn fetch_awaited_trust(&mut self) {
+        if let Some(refresher) = &mut self.refresher {
+            refresher.fetch_awaited().await;
+        }
+    }
+
+    /// Looks after the stores and the feeds, keeps trust fresh, and forgets what was proven under trust that is no more, until it is
+    /// [closed](Self::close): for a program that stays.
+    pub fn keep_house(&mut self) {
+        let watching = Arc::clone(&self.feeds).run(self.policy.clone());
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(watching));
+        self.content.keep_house(&self.stop);
+        if let Some(refresher) = self.refresher.take() {
+            self.tasks.spawn(refresher.run(self.stop.clone()));
+        }
+        let forgetting = forget_old_epochs(Arc::clone(&self.facts), self.trust.clone());
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(forgetting));
+    }
+
+    /// To ask for a look at all trusted roots with, while [house is kept](Self::keep_house).
+    pub fn refresh_now(&self) -> RefreshNow {
+        self.refresh.clone()
+    }
+
+    /// Keeps house no more, and waits a moment for content that is on its way.
     pub async fn close(self) {
         self.stop.cancel();
         self.tasks.close();
@@ -156,9 +188,21 @@ impl Core {
     }
 }
 
-/// Deletes what was proven under trust that is no more: it counts for nothing, and only takes room.
-async fn forget_old_epochs(facts: Arc<Facts>, epoch: String) {
-    match facts.forget_epochs_except(&epoch).await {
+/// Deletes what was proven under trust that is no more, now and after each swap: it counts for nothing, and only takes
+/// room. If such trust came back, its facts would be proven again: that costs time, and no verdict.
+async fn forget_old_epochs(facts: Arc<Facts>, mut trust: Current) {
+    let mut snapshot = Some(trust.snapshot());
+    while let Some(current) = snapshot {
+        // While a root is awaited, what was proven under all of them may count again in a moment.
+        if current.awaited().is_empty() {
+            forget_epochs_except(&facts, &current).await;
+        }
+        snapshot = trust.next().await;
+    }
+}
+
+async fn forget_epochs_except(facts: &Facts, trust: &Trust) {
+    match facts.forget_epochs_except(&trust.epoch().to_string()).await {
         Ok(0) => {}
         Ok(forgotten) => info!(forgotten, "what was proven under other trust is forgotten"),
         Err(error) => warn!(%error, "what was proven under other trust could not be deleted"),

@@ -3,6 +3,7 @@
 mod core;
 mod error;
 mod reload;
+mod site;
 
 use std::fmt;
 use std::future::Future;
@@ -24,6 +25,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::front::Front;
 use crate::listen::{Limits, Listener};
+use crate::trust::RefreshNow;
 
 /// The program, bound to its addresses: clients may connect, and are answered once it [runs](App::run).
 pub struct App {
@@ -79,7 +81,6 @@ impl App {
         let (file, fixed) = (config.file.clone(), config.fixed());
         let core = Core::open(config, clock).await?;
         let reload = Reload::new((file, fixed), core.rules(), core.feeds(), core.metrics())?;
-        core.keep_house();
         let mut readiness = Readiness::new();
         let serving = readiness.latch("front");
         let answer = Front::new(core.gate(), core.upstreams().clone(), core.metrics())?;
@@ -105,12 +106,18 @@ impl App {
         self.admin.listener.address()
     }
 
+    /// To ask for a look at all trusted roots with, while this [runs](Self::run).
+    pub fn refresh_now(&self) -> RefreshNow {
+        self.core.refresh_now()
+    }
+
     /// Serves until `stop` resolves; then lets running requests finish, cuts what does not, and closes the stores. The
     /// operator is served to the end.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (front_stop, admin_stop) = (CancellationToken::new(), CancellationToken::new());
         info!(front = self.url(), admin = %self.admin_address(), "serving");
-        let Self { core, front, admin, serving, reload } = self;
+        let Self { mut core, front, admin, serving, reload } = self;
+        core.keep_house();
         let serve_front = async {
             let drained = front.listener.serve(front.answer, front_stop.clone()).await;
             info!(cut = drained.cut, "drained");

@@ -263,8 +263,15 @@ struct Opened {
 }
 
 impl Opened {
-    /// Opens the configured storage; where it cannot be used, by this user for instance, a temporary one.
+    /// Opens the configured storage; where it cannot be used, by this user for instance, a temporary one. Trusted roots that
+    /// are not there yet are fetched.
     async fn new(cli: &Cli) -> Result<Self, CommandError> {
+        let mut opened = Self::open(cli).await?;
+        opened.core.fetch_awaited_trust().await;
+        Ok(opened)
+    }
+
+    async fn open(cli: &Cli) -> Result<Self, CommandError> {
         match Core::open(cli.config()?, Arc::new(SystemClock)).await {
             Ok(core) => Ok(Self { core, _scratch: None }),
             Err(error) if error.is_about_storage() => {
@@ -279,6 +286,7 @@ impl Opened {
         let scratch = Scratch::new()?;
         scratch.path().clone_into(&mut config.content.path);
         scratch.path().clone_into(&mut config.facts.path);
+        config.trust_folder = scratch.path().join("trust");
         let core = Core::open(config, Arc::new(SystemClock)).await?;
         Ok(Self { core, _scratch: Some(scratch) })
     }

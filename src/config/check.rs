@@ -11,10 +11,8 @@ use crate::config::ConfigError;
 use crate::config::file::File;
 use crate::config::locate::Source;
 use crate::policy::{self, Known, Policy, RuleSettings};
-use crate::trust::{Requirement, WithoutLog};
-
-/// The trust domains that are built in.
-const BUILT_IN_TRUST: [&str; 2] = ["public-good", "github"];
+use crate::trust::{BuiltIn, Place, Requirement, RootSource, WithoutLog};
+use crate::upstream::check_address;
 
 /// Every file that is named can be read.
 pub(super) fn files(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
@@ -53,17 +51,11 @@ pub(super) fn policy(file: &mut File, source: &Source<'_>) -> Result<Policy, Con
     check_default(file, source)?;
     check_urls(file, source)?;
     let domains = file.trust.iter().map(|domain| domain.name.as_str());
-    if let Some(index) = domains.clone().position(|name| BUILT_IN_TRUST.contains(&name)) {
-        let problem = "public-good and github are built in: give this trust domain another name";
-        return Err(source.at(&format!("trust.{index}.name"), &problem));
-    }
     let domains = names("trust", domains, source)?;
-    for (index, domain) in file.trust.iter().enumerate() {
-        domain.source().map_err(|error| source.at(&format!("trust.{index}.{}", error.key), &error))?;
-    }
+    check_trust(file, source)?;
     let keys = names("key", file.key.iter().map(|key| key.name.as_str()), source)?;
     let known = Known {
-        trust: &|name| BUILT_IN_TRUST.contains(&name) || domains.contains(name),
+        trust: &|name| BuiltIn::named(name).is_some() || domains.contains(name),
         key: &|name| keys.contains(name),
     };
     let settings = policy::Settings {
@@ -115,6 +107,18 @@ fn check_urls(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// Every trust domain has one source, which can be asked.
+fn check_trust(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    for (index, domain) in file.trust.iter().enumerate() {
+        let root = domain.source().map_err(|error| source.at(&format!("trust.{index}.{}", error.key), &error))?;
+        let RootSource::Tuf(tuf) = root else { continue };
+        if let Place::Url(url, _) = tuf.place {
+            check_address(url).map_err(|error| source.at(&format!("trust.{index}.tuf.url"), &error))?;
+        }
+    }
+    Ok(())
+}
+
 fn check_default(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
     let mut defaults = file.upstream.iter().enumerate().filter(|(_, upstream)| upstream.default);
     match (defaults.next(), defaults.next()) {
@@ -146,10 +150,10 @@ pub(super) fn weakenings(file: &File, policy: &Policy) -> Vec<String> {
     let mut all = policy.weakenings();
     for domain in &file.trust {
         let name = &domain.name;
-        if domain.transparency_log == Requirement::NotRequired {
+        if domain.transparency_log == Some(Requirement::NotRequired) {
             all.push(weak("trust", name, "transparency_log none: signatures need no entry in a public log"));
         }
-        if domain.certificate_timestamps == Requirement::NotRequired {
+        if domain.certificate_timestamps == Some(Requirement::NotRequired) {
             all.push(weak("trust", name, "certificate_timestamps none: certificates need not be logged"));
         }
     }

@@ -45,8 +45,10 @@ pub struct Config {
     pub facts: facts::Settings,
     /// `[[upstream]]`: no two of one name, one default at most.
     pub upstreams: Vec<upstream::Settings>,
-    /// `[[trust]]`: no two of one name, none of a built-in name.
+    /// `[[trust]]`: no two of one name, each with one source.
     pub trust: Vec<trust::DomainSettings>,
+    /// The share of `[storage]` of what was fetched of trust.
+    pub trust_folder: PathBuf,
     /// `[[key]]`: no two of one name.
     pub keys: Vec<trust::KeySettings>,
     /// `[[rule]]`, `[[builder]]`, `[[exception]]` and `[revoked]`, compiled: every name that they use exists.
@@ -119,6 +121,7 @@ impl Config {
                 max_size: file.storage.max_size,
                 scrub_rate: file.storage.scrub_rate,
             },
+            trust_folder: path.join("trust"),
             facts: facts::Settings { path },
             upstreams: file.upstream,
             trust: file.trust,

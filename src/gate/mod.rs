@@ -19,6 +19,7 @@ mod search;
 mod serve;
 mod update;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -45,7 +46,7 @@ use crate::oci::{Digest, Image, Reference, Repository, Tag};
 use crate::policy::{Decision, Mode, Policy, Request, Verdict};
 use crate::trust::{self, Trust};
 use crate::upstream::Upstreams;
-use crate::verify::Proof;
+use crate::verify::{Coverage, Proof};
 
 /// What the gate is built from.
 #[derive(Debug)]
@@ -331,7 +332,8 @@ impl Gate {
             if proof.is_none() && target.policy.needs_proof(&request) {
                 *proof = Some(self.proof(repository, root, &target.trust).await?);
             }
-            let verdict = target.policy.judge(&request, proof.as_deref(), self.clock.now());
+            let seen = proof.as_deref().map(|proof| as_far_as_trust_goes(proof, &request, target));
+            let verdict = target.policy.judge(&request, seen.as_deref(), self.clock.now());
             let verdict = self.with_bases(target, root, verdict).await;
             match verdict.decision {
                 Decision::Admit => return Ok(verdict),
@@ -366,6 +368,18 @@ impl Gate {
 /// What is proven under one snapshot is never found under another.
 fn key(repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
     ProofKey { repository: repository.clone(), digest, epoch: trust.epoch().to_string() }
+}
+
+/// `proof` as it is for a rule that names a trust domain whose root is not there yet: what is not proven under that domain
+/// may be so in a moment.
+fn as_far_as_trust_goes<'a>(proof: &'a Proof, request: &Request<'_>, target: &Target<'_>) -> Cow<'a, Proof> {
+    match target.trust.awaited().iter().find(|domain| target.policy.relies_on(request, domain)) {
+        None => Cow::Borrowed(proof),
+        Some(domain) => {
+            let failure = format!("the trusted root of {domain} is not there yet");
+            Cow::Owned(Proof { coverage: Coverage::Partial { failure }, ..proof.clone() })
+        }
+    }
 }
 
 fn is_undecided(verdict: &Verdict) -> bool {

@@ -119,6 +119,11 @@ impl Policy {
         self.rule(repository, Some(tag)).is_some_and(Rule::keeps_last_admitted)
     }
 
+    /// Whether the rule that decides about `request` names the trust domain `domain`.
+    pub fn relies_on(&self, request: &Request<'_>, domain: &str) -> bool {
+        self.rule(request.repository, request.tag).is_some_and(|rule| rule.relies_on(domain))
+    }
+
     /// Whether anything of `repository` could be served: some rule other than `deny`, or an exception, is for it.
     pub fn names(&self, repository: &Repository) -> bool {
         let name = repository.to_string();

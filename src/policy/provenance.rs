@@ -91,6 +91,12 @@ impl ProvenanceRule {
         self.builders.iter().filter_map(|builder| Some((builder.name(), builder.key()?)))
     }
 
+    /// Whether the trust domain `domain` may prove it.
+    pub(super) fn relies_on(&self, domain: &str) -> bool {
+        let of_summaries = self.summaries.as_ref().is_some_and(|summaries| summaries.relies_on(domain));
+        of_summaries || self.trust.iter().any(|trust| **trust == *domain)
+    }
+
     /// Whether it leaves open what was built.
     pub(super) fn names_no_source(&self) -> bool {
         !self.builders.is_empty() && self.source.as_ref().is_none_or(Glob::is_anything)

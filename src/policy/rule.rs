@@ -89,6 +89,14 @@ impl Rule {
         self.on_unproven_update == OnUnprovenUpdate::LastAdmitted
     }
 
+    /// Whether what meets it may have to be proven under the trust domain `domain`.
+    pub(super) fn relies_on(&self, domain: &str) -> bool {
+        let mut signers = self.signatures.iter().flat_map(SignatureRule::identities);
+        signers.any(|identity| identity.trust() == Some(domain))
+            || self.provenance.as_ref().is_some_and(|provenance| provenance.relies_on(domain))
+            || self.sbom.as_ref().is_some_and(|sbom| sbom.relies_on(domain))
+    }
+
     /// Reads `[[rule]]`, in order.
     pub(super) fn compile_all(
         settings: &[RuleSettings],

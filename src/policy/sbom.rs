@@ -75,6 +75,11 @@ impl SbomRule {
         because(ReasonCode::Unavailable, format!("the feed {} was not read", path.display()))
     }
 
+    /// Whether the trust domain `domain` may prove it.
+    pub(super) fn relies_on(&self, domain: &str) -> bool {
+        self.signers.iter().any(|signer| signer.trust() == Some(domain))
+    }
+
     /// Why the signer's bill of materials does not count.
     pub(super) fn check_signer(&self, signer: &Signer) -> Result<(), Reason> {
         check_any(&self.signers, signer)

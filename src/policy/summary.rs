@@ -123,6 +123,11 @@ impl Verifier {
 }
 
 impl SummaryRule {
+    /// Whether the trust domain `domain` may prove one.
+    pub(super) fn relies_on(&self, domain: &str) -> bool {
+        self.verifiers.iter().any(|verifier| verifier.signer.trust() == Some(domain))
+    }
+
     /// Reads the lines of `[rule.provenance]` about summaries; nothing if there are none.
     pub(super) fn compile(
         settings: &ProvenanceSettings,

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use sigstore_crypto::{Keyring, SigningScheme};
 use sigstore_trust_root::{CertificateAuthority, TrustedRoot, TsaAuthority};
-use sigstore_types::DerCertificate;
+use sigstore_types::{DerCertificate, TimeRange};
 use sigstore_verify::Verifier;
 
 use crate::trust::root;
@@ -62,6 +62,25 @@ impl Domain {
     /// Whether a certificate needs a timestamp (SCT) of a certificate log of this domain.
     pub fn certificate_timestamps(&self) -> Requirement {
         self.certificate_timestamps
+    }
+
+    /// When the last of what a signature must come with ends: from then on nothing that is signed can be proven under this
+    /// root. None if nothing of it has an end.
+    pub fn ends(&self) -> Option<Timestamp> {
+        let root = &self.root;
+        let authorities = last_end(root.certificate_authorities.iter().map(|it| it.valid_for));
+        let logs = last_end(root.tlogs.iter().map(|it| it.public_key.valid_for));
+        let certificate_logs = last_end(root.ctlogs.iter().map(|it| it.public_key.valid_for));
+        let timestamps = last_end(root.timestamp_authorities.iter().map(|it| it.valid_for));
+        let time = match self.transparency_log {
+            Requirement::Required => logs,
+            Requirement::NotRequired => timestamps,
+        };
+        let certificate = match self.certificate_timestamps {
+            Requirement::Required => certificate_logs,
+            Requirement::NotRequired => None,
+        };
+        [authorities, time, certificate].into_iter().flatten().min()
     }
 
     /// The verifier of this root.
@@ -123,6 +142,12 @@ impl Domain {
             Requirement::Required | Requirement::NotRequired => Ok(()),
         }
     }
+}
+
+/// The end of the last of `windows` to end; none if one of them has no end, or there is none.
+fn last_end(windows: impl Iterator<Item = Option<TimeRange>>) -> Option<Timestamp> {
+    let ends: Option<Vec<_>> = windows.map(|window| window.and_then(|window| window.end)).collect();
+    ends?.into_iter().max()
 }
 
 impl fmt::Debug for Domain {

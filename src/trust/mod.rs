@@ -4,21 +4,32 @@
 //! Domains are never merged: what one proves, no other vouches for. This module reads files once, when a snapshot is
 //! loaded, and knows no clock and no evidence.
 
+mod built_in;
 mod domain;
 mod key;
+mod metrics;
 mod notation;
 mod public_key;
+mod refresh;
 mod root;
 mod settings;
 mod snapshot;
+mod sources;
+mod tuf;
 
+pub use built_in::BuiltIn;
 pub use domain::Domain;
 pub use key::Key;
 pub use notation::NotationStore;
 pub(crate) use notation::NotationStoreKind;
 pub(crate) use public_key::{KeyKind, PublicKey, Scheme};
-pub use settings::{DomainSettings, KeySettings, NotationSettings, Requirement, RootSource, SourceError, WithoutLog};
+pub use refresh::{RefreshNow, Refresher};
+pub use settings::{
+    Anchor, DomainSettings, KeySettings, NotationSettings, Place, Requirement, RootSource, SourceError, TufSettings,
+    TufSource, WithoutLog,
+};
 pub use snapshot::{Epoch, Trust, TrustError};
+pub use tuf::{Fetch, FetchError, Folder};
 
 /// The snapshot of the moment.
 pub type Current = crate::current::Current<Trust>;

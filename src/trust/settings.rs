@@ -1,29 +1,53 @@
 //! `[[trust]]` and `[[key]]` of the configuration file (`docs/configuration.md`).
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::clock::read_timestamp;
+use crate::clock::{duration_schema, read_duration, read_timestamp};
+use crate::trust::BuiltIn;
 
-/// One trust domain: a trusted root and what its signatures must come with.
+/// One trust domain: where its trusted root comes from, and what its signatures must come with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainSettings {
-    /// The name that rules refer to. `public-good` and `github` are taken.
+    /// The name that rules refer to. `public-good` and `github` are built in; there, only `tuf` can be said.
     pub name: String,
-    /// The file with the trusted root (Sigstore's `trusted_root.json`). This, or `notation`.
+    /// The file with the trusted root (Sigstore's `trusted_root.json`). One of this, `tuf` and
+    /// `notation`.
     pub trusted_root: Option<PathBuf>,
+    /// The TUF repository with the trusted root.
+    pub tuf: Option<TufSettings>,
     /// The trust stores for signatures of the Notary Project.
     pub notation: Option<NotationSettings>,
-    /// Whether a signature needs an entry of a transparency log of this domain.
-    #[serde(default = "required")]
-    pub transparency_log: Requirement,
-    /// Whether a certificate needs a timestamp (SCT) of a certificate log of this domain.
-    #[serde(default = "required")]
-    pub certificate_timestamps: Requirement,
+    /// Whether a signature needs an entry of a transparency log of this domain. It does unless told otherwise.
+    pub transparency_log: Option<Requirement>,
+    /// Whether a certificate needs a timestamp (SCT) of a certificate log of this domain. It does unless told otherwise.
+    pub certificate_timestamps: Option<Requirement>,
+}
+
+/// A TUF repository: `url` or `folder`, and where trust in it begins.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TufSettings {
+    /// Its address. This, or `folder`.
+    pub url: Option<String>,
+    /// A folder laid out as the repository is, for where there is no network.
+    pub folder: Option<PathBuf>,
+    /// The file with the root metadata that trust begins with. Built-in domains have one.
+    pub root: Option<PathBuf>,
+    /// What the trusted root is called there.
+    #[serde(default = "target")]
+    pub target: String,
+    /// Certificates (PEM) of authorities to trust besides those of the system, for `url`.
+    pub ca: Option<PathBuf>,
+    /// How often it is looked at.
+    #[serde(default = "refresh", deserialize_with = "read_duration")]
+    #[schemars(schema_with = "duration_schema")]
+    pub refresh: Duration,
 }
 
 /// Trust stores of the Notary Project: files with certificates, PEM, by what these are trusted for.
@@ -41,16 +65,49 @@ pub struct NotationSettings {
     pub tsa: Vec<PathBuf>,
 }
 
-/// What a domain trusts: what is left once [`DomainSettings`] are known to make sense.
+/// Where what a domain trusts comes from: what is left once [`DomainSettings`] are known to make sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RootSource<'a> {
-    /// The trusted root in this file.
+    /// This file.
     File(&'a Path),
+    /// This TUF repository.
+    Tuf(TufSource<'a>),
     /// These trust stores.
     Notation(&'a NotationSettings),
 }
 
-/// Why a domain trusts nothing, or two things.
+/// A TUF repository, and where trust in it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TufSource<'a> {
+    /// Where it is.
+    pub place: Place<'a>,
+    /// The root metadata that trust begins with.
+    pub anchor: Anchor<'a>,
+    /// What the trusted root is called there.
+    pub target: &'a str,
+    /// How often it is looked at.
+    pub refresh: Duration,
+}
+
+/// Where a repository is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place<'a> {
+    /// At an address, with further authorities for TLS.
+    Url(&'a str, Option<&'a Path>),
+    /// In a folder.
+    Folder(&'a Path),
+}
+
+/// Root metadata that trust begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anchor<'a> {
+    /// That of a built-in domain.
+    BuiltIn(BuiltIn),
+    /// In a file.
+    File(&'a Path),
+}
+
+/// Why the source of a trusted root is none.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
 pub struct SourceError {
@@ -62,12 +119,35 @@ pub struct SourceError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 enum SourceProblem {
     #[error(
-        "a trust domain has one source: write trusted_root = \"trusted_root.json\", or notation = {{ ca = [\"ca.pem\"] }}"
+        "a trust domain has one source: write trusted_root = \"trusted_root.json\", or tuf = {{ url = \"https://..\", \
+         root = \"root.json\" }}, or notation = {{ ca = [\"ca.pem\"] }}"
     )]
     NotOne,
     #[error("notation has no authority: write ca = [\"ca.pem\"], or signing_authority = [\"authority.pem\"]")]
     NoAuthority,
+    #[error(
+        "{name} is built in: give this trust domain another name, or say where its root is refreshed, tuf = {{ url = \
+         \"{url}\" }}"
+    )]
+    BuiltIn { name: &'static str, url: &'static str },
+    #[error("{0} is built in, and what its signatures must come with too: leave this out")]
+    BuiltInRules(&'static str),
+    #[error("tuf has one place: write url = \"https://..\", or folder = \"..\"")]
+    NotOnePlace,
+    #[error("ca is for url: a folder is reached without TLS, leave it out")]
+    IdleAuthority,
+    #[error("tuf needs root = \"root.json\", the root metadata that trust in this repository begins with")]
+    NoAnchor,
+    #[error("target is the path of a file in the repository, such as \"trusted_root.json\"")]
+    Target,
+    #[error("refresh is at least \"1m\": repositories change daily at most")]
+    TooOften,
 }
+
+/// Sigstore's clients look once a day, and its timestamp is valid for a week.
+const REFRESH: Duration = Duration::from_hours(24);
+/// Who looks more often than this burdens the repository, and learns nothing.
+const MOST_OFTEN: Duration = Duration::from_mins(1);
 
 impl DomainSettings {
     /// The domain `name`, whose trusted root is a file.
@@ -75,47 +155,110 @@ impl DomainSettings {
         Self {
             name: name.to_owned(),
             trusted_root: Some(trusted_root),
+            tuf: None,
             notation: None,
-            transparency_log: log,
-            certificate_timestamps,
+            transparency_log: Some(log),
+            certificate_timestamps: Some(certificate_timestamps),
         }
     }
 
     /// The domain `name` of the Notary Project.
     pub fn of_notation(name: &str, notation: NotationSettings) -> Self {
-        Self {
-            name: name.to_owned(),
-            trusted_root: None,
-            notation: Some(notation),
-            transparency_log: Requirement::Required,
-            certificate_timestamps: Requirement::Required,
-        }
+        let name = name.to_owned();
+        let (transparency_log, certificate_timestamps) = (None, None);
+        Self { name, trusted_root: None, tuf: None, notation: Some(notation), transparency_log, certificate_timestamps }
     }
 
-    /// What it trusts.
+    /// Whether a signature needs an entry of a transparency log of this domain.
+    pub fn transparency_log(&self) -> Requirement {
+        self.requirement(self.transparency_log)
+    }
+
+    /// Whether a certificate needs a timestamp of a certificate log of this domain.
+    pub fn certificate_timestamps(&self) -> Requirement {
+        self.requirement(self.certificate_timestamps)
+    }
+
+    /// Where its trusted root comes from.
     ///
     /// # Errors
-    /// [`SourceError`] if that is nothing, or more than one thing: what to write instead.
+    /// [`SourceError`] if there is none, more than one, or half of one: what to write instead.
     pub fn source(&self) -> Result<RootSource<'_>, SourceError> {
-        match (&self.trusted_root, &self.notation) {
-            (Some(path), None) => Ok(RootSource::File(path)),
-            (None, Some(notation)) => notation.source(),
-            (Some(_), Some(_)) => Err(at("notation", SourceProblem::NotOne)),
-            (None, None) => Err(at("name", SourceProblem::NotOne)),
+        let built_in = BuiltIn::named(&self.name);
+        if let Some(domain) = built_in {
+            self.check_built_in(domain)?;
+        }
+        match (&self.trusted_root, &self.tuf, &self.notation) {
+            (Some(path), None, None) => Ok(RootSource::File(path)),
+            (None, Some(tuf), None) => tuf.source(built_in).map(RootSource::Tuf),
+            (None, None, Some(notation)) => notation.source(),
+            (None, None, None) => Err(at("name", SourceProblem::NotOne)),
+            (_, Some(_), None) => Err(at("tuf", SourceProblem::NotOne)),
+            (_, _, Some(_)) => Err(at("notation", SourceProblem::NotOne)),
         }
     }
 
-    /// The files that must be there, each with the key that names it.
+    fn check_built_in(&self, domain: BuiltIn) -> Result<(), SourceError> {
+        let (name, url) = (domain.name(), domain.repository());
+        if self.trusted_root.is_some() || self.notation.is_some() || self.tuf.is_none() {
+            return Err(at("name", SourceProblem::BuiltIn { name, url }));
+        }
+        for (key, said) in
+            [("transparency_log", self.transparency_log), ("certificate_timestamps", self.certificate_timestamps)]
+        {
+            if said.is_some() {
+                return Err(at(key, SourceProblem::BuiltInRules(name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn requirement(&self, said: Option<Requirement>) -> Requirement {
+        let unsaid = BuiltIn::named(&self.name).map_or(Requirement::Required, BuiltIn::requirement);
+        said.unwrap_or(unsaid)
+    }
+
+    /// The files that must be there, each with the key that names it. A folder may come later.
     pub fn files(&self) -> Vec<(String, &Path)> {
-        let root = self.trusted_root.iter().map(|path| ("trusted_root".to_owned(), &**path));
-        root.chain(self.notation.iter().flat_map(NotationSettings::files)).collect()
+        let tuf = self.tuf.as_ref();
+        let files = [
+            ("trusted_root", self.trusted_root.as_deref()),
+            ("tuf.root", tuf.and_then(|tuf| tuf.root.as_deref())),
+            ("tuf.ca", tuf.and_then(|tuf| tuf.ca.as_deref())),
+        ];
+        let files = files.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?)));
+        files.chain(self.notation.iter().flat_map(NotationSettings::files)).collect()
     }
 
     /// All paths that it names, for whoever knows what they are relative to.
     pub fn paths_mut(&mut self) -> Vec<&mut PathBuf> {
+        let tuf = self.tuf.iter_mut().flat_map(|tuf| [&mut tuf.folder, &mut tuf.root, &mut tuf.ca]);
         let notation = self.notation.iter_mut();
         let stores = notation.flat_map(|it| it.ca.iter_mut().chain(&mut it.signing_authority).chain(&mut it.tsa));
-        self.trusted_root.iter_mut().chain(stores).collect()
+        std::iter::once(&mut self.trusted_root).chain(tuf).filter_map(Option::as_mut).chain(stores).collect()
+    }
+}
+
+impl TufSettings {
+    fn source(&self, built_in: Option<BuiltIn>) -> Result<TufSource<'_>, SourceError> {
+        let place = match (&self.url, &self.folder) {
+            (Some(url), None) => Place::Url(url, self.ca.as_deref()),
+            (None, Some(_)) if self.ca.is_some() => return Err(at("tuf.ca", SourceProblem::IdleAuthority)),
+            (None, Some(folder)) => Place::Folder(folder),
+            (Some(_), Some(_)) | (None, None) => return Err(at("tuf", SourceProblem::NotOnePlace)),
+        };
+        let anchor = match (&self.root, built_in) {
+            (Some(path), _) => Anchor::File(path),
+            (None, Some(domain)) => Anchor::BuiltIn(domain),
+            (None, None) => return Err(at("tuf", SourceProblem::NoAnchor)),
+        };
+        if !is_plain_path(&self.target) {
+            return Err(at("tuf.target", SourceProblem::Target));
+        }
+        if self.refresh < MOST_OFTEN {
+            return Err(at("tuf.refresh", SourceProblem::TooOften));
+        }
+        Ok(TufSource { place, anchor, target: &self.target, refresh: self.refresh })
     }
 }
 
@@ -137,6 +280,13 @@ impl NotationSettings {
 
 const fn at(key: &'static str, problem: SourceProblem) -> SourceError {
     SourceError { key, problem }
+}
+
+/// Whether `path` stays where it begins, in a folder as well as in a URL: names of letters, digits and `-._~%`, none of
+/// them `.` or `..`, joined by single slashes.
+pub(in crate::trust) fn is_plain_path(path: &str) -> bool {
+    let is_plain = |c: u8| c.is_ascii_alphanumeric() || b"-._~%".contains(&c);
+    path.split('/').all(|name| !matches!(name, "" | "." | "..") && name.bytes().all(is_plain))
 }
 
 /// Whether something must be there.
@@ -179,8 +329,12 @@ pub enum WithoutLog {
     Refuse,
 }
 
-fn required() -> Requirement {
-    Requirement::Required
+fn target() -> String {
+    "trusted_root.json".to_owned()
+}
+
+const fn refresh() -> Duration {
+    REFRESH
 }
 
 fn refuse() -> WithoutLog {
@@ -195,36 +349,66 @@ fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>,
 mod tests {
     use super::*;
 
+    fn domain(text: &str) -> DomainSettings {
+        toml::from_str(text).unwrap()
+    }
+
     #[test]
     fn a_domain_requires_log_and_certificate_timestamps_unless_told_otherwise() {
-        let domain: DomainSettings = toml::from_str("name = 'corp'\ntrusted_root = 'root.json'").unwrap();
-        assert_eq!(domain.transparency_log, Requirement::Required);
-        assert_eq!(domain.certificate_timestamps, Requirement::Required);
+        let (required, none) = (Requirement::Required, Requirement::NotRequired);
+        let unsaid = domain("name = 'corp'\ntrusted_root = 'root.json'");
+        assert_eq!((unsaid.transparency_log(), unsaid.certificate_timestamps()), (required, required));
         let told = "name = 'corp'\ntrusted_root = 'r'\ntransparency_log = 'none'\ncertificate_timestamps = 'none'";
-        let domain: DomainSettings = toml::from_str(told).unwrap();
-        assert_eq!(domain.transparency_log, Requirement::NotRequired);
-        assert_eq!(domain.certificate_timestamps, Requirement::NotRequired);
+        let told = domain(told);
+        assert_eq!((told.transparency_log(), told.certificate_timestamps()), (none, none));
+        let github = domain("name = 'github'\ntuf = { url = 'https://tuf' }");
+        assert_eq!((github.transparency_log(), github.certificate_timestamps()), (none, none));
     }
 
     #[test]
     fn a_domain_has_one_source() {
-        let domain = |text: &str| toml::from_str::<DomainSettings>(text).unwrap();
         let file = domain("name = 'corp'\ntrusted_root = 'root.json'");
         assert_eq!(file.source().unwrap(), RootSource::File(Path::new("root.json")));
-        let notation = domain("name = 'acme'\nnotation = { ca = ['ca.pem'], tsa = ['tsa.pem'] }");
-        let tsa = vec![PathBuf::from("tsa.pem")];
-        let stores = NotationSettings { ca: vec!["ca.pem".into()], signing_authority: Vec::new(), tsa };
-        assert_eq!(notation.source().unwrap(), RootSource::Notation(&stores));
-        let named: Vec<_> = notation.files().into_iter().map(|(key, _)| key).collect();
-        assert_eq!(named, ["notation.ca.0", "notation.tsa.0"]);
+        let url = domain("name = 'corp'\ntuf = { url = 'https://tuf', root = 'root.json', ca = 'ca.pem' }");
+        let anchor = Anchor::File(Path::new("root.json"));
+        let place = Place::Url("https://tuf", Some(Path::new("ca.pem")));
+        let tuf = TufSource { place, anchor, target: "trusted_root.json", refresh: Duration::from_hours(24) };
+        assert_eq!(url.source().unwrap(), RootSource::Tuf(tuf));
+        let folder = domain("name = 'github'\ntuf = { folder = 'tuf', target = 'a/b.json', refresh = '1h' }");
+        let (place, anchor) = (Place::Folder(Path::new("tuf")), Anchor::BuiltIn(BuiltIn::GitHub));
+        let tuf = TufSource { place, anchor, target: "a/b.json", refresh: Duration::from_hours(1) };
+        assert_eq!(folder.source().unwrap(), RootSource::Tuf(tuf));
+    }
+
+    #[test]
+    fn what_is_no_source_or_more_than_one_says_what_to_write() {
         for (text, key, words) in [
             ("name = 'corp'", "name", "write trusted_root = "),
-            ("name = 'corp'\ntrusted_root = 'r'\nnotation = { ca = ['c'] }", "notation", "has one source"),
-            ("name = 'corp'\nnotation = { tsa = ['t'] }", "notation", "has no authority"),
+            ("name = 'corp'\ntrusted_root = 'r'\ntuf = { url = 'u', root = 'r' }", "tuf", "has one source"),
+            ("name = 'corp'\ntuf = { root = 'r' }", "tuf", "write url"),
+            ("name = 'corp'\ntuf = { url = 'u', folder = 'f', root = 'r' }", "tuf", "has one place"),
+            ("name = 'corp'\ntuf = { url = 'u' }", "tuf", "needs root"),
+            ("name = 'corp'\ntuf = { folder = 'f', root = 'r', ca = 'c' }", "tuf.ca", "leave it out"),
+            ("name = 'corp'\ntuf = { url = 'u', root = 'r', target = '../x' }", "tuf.target", "trusted_root.json"),
+            ("name = 'corp'\ntuf = { url = 'u', root = 'r', refresh = '59s' }", "tuf.refresh", "at least"),
+            ("name = 'github'\ntrusted_root = 'r'", "name", "tuf-repo.github.com"),
+            ("name = 'public-good'", "name", "tuf-repo-cdn.sigstore.dev"),
+            ("name = 'github'\ntuf = { url = 'u' }\ntransparency_log = 'none'", "transparency_log", "leave this out"),
         ] {
             let settings = domain(text);
             let error = settings.source().unwrap_err();
-            assert!(error.key == key && error.to_string().contains(words), "{error}");
+            assert_eq!(error.key, key, "{text}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
+
+    #[test]
+    fn plain_paths_lead_nowhere_else() {
+        for path in ["trusted_root.json", "a/b/c", "9.root.json", "%2E%2E", "..a"] {
+            assert!(is_plain_path(path), "{path}");
+        }
+        for path in ["", "/etc/passwd", "../x", "a/../b", "a//b", "a/", "./a", "a\\..\\b", "a b", "a?b", "C:x", "a\0"] {
+            assert!(!is_plain_path(path), "{path:?}");
         }
     }
 

@@ -1,34 +1,29 @@
 //! All trust domains and keys at one moment, and the name of that moment.
 
-use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use sigstore_trust_root::{SIGSTORE_GITHUB_TRUSTED_ROOT, SIGSTORE_PRODUCTION_TRUSTED_ROOT};
 
 use crate::oci::Digest;
 use crate::trust::domain::Domain;
 use crate::trust::key::Key;
 use crate::trust::notation::{NotationStore, NotationStoreKind};
-use crate::trust::settings::{DomainSettings, KeySettings, Requirement, RootSource, SourceError, WithoutLog};
+use crate::trust::settings::{DomainSettings, KeySettings, Requirement, SourceError, WithoutLog};
+use crate::trust::sources::Sources;
 
 /// The version of the checks themselves. Raised when `verify` starts to prove less, more or something else: what was
 /// proved before is then proved again.
 const CHECKS: u32 = 3;
 
-/// The public-good instance of Sigstore: log and certificate timestamps required.
-const PUBLIC_GOOD: &str = "public-good";
-/// GitHub's own instance: it has signed timestamps only, neither a transparency log nor a certificate log.
-const GITHUB: &str = "github";
-
 /// An immutable snapshot of everything that is trusted.
 #[derive(Debug)]
 pub struct Trust {
     domains: Vec<Domain>,
-    notation: Vec<NotationStore>,
+    awaited: Vec<String>,
+    notation: Vec<Arc<NotationStore>>,
     keys: Vec<Key>,
     warnings: Vec<String>,
     epoch: Epoch,
@@ -57,6 +52,14 @@ pub enum TrustError {
         name: String,
         /// What to write instead.
         source: SourceError,
+    },
+    /// The root metadata that trust in a repository begins with is none.
+    #[error("trust {name:?}: the root metadata of its repository is not usable: {reason}")]
+    Anchor {
+        /// The trust domain.
+        name: String,
+        /// Why.
+        reason: String,
     },
     /// A trust store is none.
     #[error("the certificates in {} of trust {name:?} are not usable: {reason}", path.display())]
@@ -112,34 +115,14 @@ pub enum TrustError {
 }
 
 impl Trust {
-    /// The built-in domains, those of `domains`, and `keys`.
+    /// The built-in domains, those of `domains`, and `keys`, as far as files say: what comes from a TUF repository is
+    /// [awaited](Self::awaited), unless it is built in.
     ///
     /// # Errors
     /// [`TrustError`] if a file cannot be read or used, or a name is taken. Single unsupported keys of a root are left
     /// out instead, and listed in [`Self::warnings`].
     pub fn load(domains: &[DomainSettings], keys: &[KeySettings]) -> Result<Self, TrustError> {
-        check_names([PUBLIC_GOOD, GITHUB].into_iter().chain(domains.iter().map(|domain| domain.name.as_str())))?;
-        check_names(keys.iter().map(|key| key.name.as_str()))?;
-        let mut loading = Loading::default();
-        let required = Requirement::Required;
-        loading.domain(PUBLIC_GOOD, SIGSTORE_PRODUCTION_TRUSTED_ROOT, required, required)?;
-        let none = Requirement::NotRequired;
-        loading.domain(GITHUB, SIGSTORE_GITHUB_TRUSTED_ROOT, none, none)?;
-        for domain in domains {
-            let source = domain.source();
-            match source.map_err(|source| TrustError::Source { name: domain.name.clone(), source })? {
-                RootSource::File(path) => {
-                    let json = read(path)?;
-                    loading.domain(&domain.name, &json, domain.transparency_log, domain.certificate_timestamps)?;
-                    loading.warn_of_domain(domain);
-                }
-                RootSource::Notation(stores) => loading.notation(NotationStore::new(&domain.name, stores, read)?),
-            }
-        }
-        for key in keys {
-            loading.key(key, &read(&key.path)?)?;
-        }
-        Ok(loading.finish())
+        Sources::read(domains, keys)?.snapshot()
     }
 
     /// The name of this snapshot.
@@ -167,9 +150,14 @@ impl Trust {
         &self.domains
     }
 
+    /// The names of the trust domains whose root is not there yet: what they would prove is not known to be unproven.
+    pub fn awaited(&self) -> &[String] {
+        &self.awaited
+    }
+
     /// The trust domains of the Notary Project.
-    pub fn notation_stores(&self) -> &[NotationStore] {
-        &self.notation
+    pub fn notation_stores(&self) -> impl Iterator<Item = &NotationStore> {
+        self.notation.iter().map(|store| &**store)
     }
 
     /// The keys.
@@ -191,10 +179,12 @@ impl fmt::Display for Epoch {
     }
 }
 
+/// A snapshot in the making.
 #[derive(Default)]
-struct Loading {
+pub(in crate::trust) struct Loading {
     domains: Vec<Domain>,
-    notation: Vec<NotationStore>,
+    awaited: Vec<String>,
+    notation: Vec<Arc<NotationStore>>,
     keys: Vec<Key>,
     warnings: Vec<String>,
     parts: Vec<Part>,
@@ -203,13 +193,21 @@ struct Loading {
 /// What an epoch is made of, hashed as `Debug` writes it: strings are quoted, so no two lists of parts read alike.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
+    Awaited { name: String },
     Domain { name: String, root: Digest, needs_log: bool, needs_certificate_timestamps: bool },
     Notation { name: String, ca: Vec<Digest>, signing_authority: Vec<Digest>, tsa: Vec<Digest> },
     Key { name: String, key: Digest, not_before: Option<Timestamp>, not_after: Option<Timestamp>, without_log: bool },
 }
 
 impl Loading {
-    fn domain(&mut self, name: &str, json: &str, log: Requirement, timestamps: Requirement) -> Result<(), TrustError> {
+    /// Adds the domain `name`, whose trusted root is `json`.
+    pub(in crate::trust) fn domain(
+        &mut self,
+        name: &str,
+        json: &str,
+        log: Requirement,
+        timestamps: Requirement,
+    ) -> Result<(), TrustError> {
         let (domain, left_out) = Domain::new(name, json, log, timestamps)?;
         self.warnings.extend(left_out.iter().map(|what| format!("trust {name:?}: {what}")));
         self.domains.push(domain);
@@ -222,7 +220,8 @@ impl Loading {
         Ok(())
     }
 
-    fn notation(&mut self, store: NotationStore) {
+    /// Adds trust stores of the Notary Project.
+    pub(in crate::trust) fn notation(&mut self, store: Arc<NotationStore>) {
         let digests = |kind| store.certificates(kind).iter().map(|der| Digest::of(der.as_bytes())).collect();
         self.parts.push(Part::Notation {
             name: store.name().to_owned(),
@@ -233,16 +232,24 @@ impl Loading {
         self.notation.push(store);
     }
 
-    fn warn_of_domain(&mut self, domain: &DomainSettings) {
-        if domain.transparency_log == Requirement::NotRequired {
-            self.warnings.push(format!("trust {:?}: no transparency log is required", domain.name));
+    /// Adds the domain `name`, whose trusted root is not there yet.
+    pub(in crate::trust) fn awaited(&mut self, name: &str) {
+        self.awaited.push(name.to_owned());
+        self.parts.push(Part::Awaited { name: name.to_owned() });
+    }
+
+    /// Warns of what a configured domain does without.
+    pub(in crate::trust) fn warn_of(&mut self, name: &str, log: Requirement, timestamps: Requirement) {
+        if log == Requirement::NotRequired {
+            self.warnings.push(format!("trust {name:?}: no transparency log is required"));
         }
-        if domain.certificate_timestamps == Requirement::NotRequired {
-            self.warnings.push(format!("trust {:?}: no certificate timestamps are required", domain.name));
+        if timestamps == Requirement::NotRequired {
+            self.warnings.push(format!("trust {name:?}: no certificate timestamps are required"));
         }
     }
 
-    fn key(&mut self, settings: &KeySettings, pem: &str) -> Result<(), TrustError> {
+    /// Adds the key of `settings`, whose file holds `pem`.
+    pub(in crate::trust) fn key(&mut self, settings: &KeySettings, pem: &str) -> Result<(), TrustError> {
         let key = Key::new(settings, pem)?;
         // Rules that take several signers tell keys apart by name: one key must not count as two (GHSA-9vcr-p3rj-q5q6).
         if let Some(other) = self.keys.iter().find(|other| other.hint() == key.hint()) {
@@ -263,30 +270,14 @@ impl Loading {
         Ok(())
     }
 
-    fn finish(mut self) -> Trust {
+    /// The snapshot.
+    pub(in crate::trust) fn finish(mut self) -> Trust {
         self.parts.sort();
         let parts = format!("{CHECKS} {} {:?}", env!("CARGO_PKG_VERSION"), self.parts);
         let epoch = Epoch(Digest::of(parts.as_bytes()));
-        let Self { domains, notation, keys, warnings, .. } = self;
-        Trust { domains, notation, keys, warnings, epoch }
+        let Self { domains, awaited, notation, keys, warnings, .. } = self;
+        Trust { domains, awaited, notation, keys, warnings, epoch }
     }
-}
-
-fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), TrustError> {
-    let mut seen = BTreeSet::new();
-    for name in names {
-        if name.is_empty() {
-            return Err(TrustError::NoName);
-        }
-        if !seen.insert(name) {
-            return Err(TrustError::NameTaken { name: name.to_owned() });
-        }
-    }
-    Ok(())
-}
-
-fn read(path: &Path) -> Result<String, TrustError> {
-    fs::read_to_string(path).map_err(|source| TrustError::File { path: path.to_owned(), source })
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
 //! Loading of trust: what is built in, what is refused, and what an epoch depends on.
 
+use std::fs;
 use std::path::Path;
 
+use sigstore_trust_root::SIGSTORE_PRODUCTION_TRUSTED_ROOT;
 use tempfile::TempDir;
 
 use super::*;
@@ -28,8 +30,7 @@ fn folder() -> TempDir {
 }
 
 fn domain(folder: &Path, name: &str) -> DomainSettings {
-    let required = Requirement::Required;
-    DomainSettings::of_file(name, folder.join("root.json"), required, required)
+    DomainSettings::of_file(name, folder.join("root.json"), Requirement::Required, Requirement::Required)
 }
 
 fn key(folder: &Path, name: &str) -> KeySettings {
@@ -76,7 +77,7 @@ fn domains_and_keys_of_the_settings_are_found_by_name() {
 fn a_name_that_repeats_a_built_in_domain_is_an_error() {
     let folder = folder();
     let error = Trust::load(&[domain(folder.path(), "public-good")], &[]).unwrap_err();
-    assert!(matches!(error, TrustError::NameTaken { name } if name == "public-good"));
+    assert!(matches!(error, TrustError::Source { name, .. } if name == "public-good"));
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn a_root_that_cannot_meet_its_own_rules_is_refused() {
 fn a_domain_without_log_needs_a_timestamp_authority() {
     let folder = folder();
     write_root(folder.path(), |root| root["timestampAuthorities"] = serde_json::json!([]));
-    let settings = DomainSettings { transparency_log: Requirement::NotRequired, ..domain(folder.path(), "corp") };
+    let settings = DomainSettings { transparency_log: Some(Requirement::NotRequired), ..domain(folder.path(), "corp") };
     assert!(matches!(Trust::load(&[settings], &[]).unwrap_err(), TrustError::Lacks { .. }));
 }
 
@@ -128,7 +129,7 @@ fn an_unsupported_key_in_a_root_is_left_out_loudly() {
 #[test]
 fn settings_that_weaken_are_listed_as_warnings() {
     let folder = folder();
-    let none = Requirement::NotRequired;
+    let none = Some(Requirement::NotRequired);
     let domain =
         DomainSettings { transparency_log: none, certificate_timestamps: none, ..domain(folder.path(), "corp") };
     let key = KeySettings { without_log: WithoutLog::Allow, ..key(folder.path(), "release") };
@@ -183,8 +184,8 @@ fn the_epoch_changes_with_every_root_rule_key_and_window_and_with_nothing_else()
 
     let changes: [fn(&mut Both); 7] = [
         |it| it.0[0].name = "other".into(),
-        |it| it.0[0].transparency_log = Requirement::NotRequired,
-        |it| it.0[0].certificate_timestamps = Requirement::NotRequired,
+        |it| it.0[0].transparency_log = Some(Requirement::NotRequired),
+        |it| it.0[0].certificate_timestamps = Some(Requirement::NotRequired),
         |it| it.1[0].name = "other".into(),
         |it| it.1[0].not_after = "2027-01-01T00:00:00Z".parse().ok(),
         |it| it.1[0].not_before = "2027-01-01T00:00:00Z".parse().ok(),

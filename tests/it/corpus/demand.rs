@@ -124,8 +124,7 @@ fn domain(trusted_root: PathBuf) -> DomainSettings {
         Some(list) if !list.is_empty() => Requirement::Required,
         _ => Requirement::NotRequired,
     };
-    let (log, certificate_timestamps) = (needs("tlogs"), needs("ctlogs"));
-    DomainSettings::of_file(OF_THE_CASE, trusted_root, log, certificate_timestamps)
+    DomainSettings::of_file(OF_THE_CASE, trusted_root, needs("tlogs"), needs("ctlogs"))
 }
 
 fn long_lived(index: &Index, case: &Case, key: &str, without_log: bool) -> KeySettings {

@@ -83,8 +83,8 @@ fn domain_table(domain: &DomainSettings) -> String {
         Requirement::Required => "required",
         Requirement::NotRequired => "none",
     };
-    let (log, sct) = (needs(domain.transparency_log), needs(domain.certificate_timestamps));
-    let (name, root) = (&domain.name, domain.trusted_root.as_ref().unwrap().display());
+    let (log, sct) = (needs(domain.transparency_log()), needs(domain.certificate_timestamps()));
+    let (name, root) = (&domain.name, domain.trusted_root.as_deref().unwrap().display());
     format!(
         "[[trust]]\nname = \"{name}\"\ntrusted_root = \"{root}\"\n\
          transparency_log = \"{log}\"\ncertificate_timestamps = \"{sct}\"\n"

@@ -11,6 +11,7 @@ use bonafide::app::App;
 use bonafide::clock::Clock;
 use bonafide::config::{Config, Environment};
 use bonafide::oci::Digest;
+use bonafide::trust::RefreshNow;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Empty};
@@ -36,6 +37,7 @@ pub(crate) struct Mirror {
     admin: SocketAddr,
     stop: CancellationToken,
     running: AbortOnDropHandle<()>,
+    refresh: RefreshNow,
     folder: TempDir,
     pub(crate) clock: Arc<HandClock>,
 }
@@ -90,6 +92,11 @@ impl Mirror {
         Self::run(folder, clock, config).await
     }
 
+    /// Starts with `config` in `folder`, at the time `now`.
+    pub(crate) async fn within(folder: TempDir, now: Timestamp, config: &str) -> Self {
+        Self::run(folder, HandClock::at(now), config).await
+    }
+
     /// Starts with `config` at the time `now`.
     pub(crate) async fn at(now: Timestamp, config: &str) -> Self {
         Self::run(tempfile::tempdir().unwrap(), HandClock::at(now), config).await
@@ -99,8 +106,9 @@ impl Mirror {
         let config = Config::load(Some(&write(folder.path(), config)), &Environment::default()).unwrap();
         let app = App::build(config, Arc::clone(&clock) as Arc<dyn Clock>).await.unwrap();
         let (address, admin, stop) = (app.address(), app.admin_address(), CancellationToken::new());
+        let refresh = app.refresh_now();
         let running = TaskTracker::new().spawn(app.run(stop.clone().cancelled_owned()));
-        Self { address, admin, stop, running: AbortOnDropHandle::new(running), folder, clock }
+        Self { address, admin, stop, refresh, running: AbortOnDropHandle::new(running), folder, clock }
     }
 
     /// Stops, and starts again with the same storage and `config`.
@@ -129,6 +137,11 @@ impl Mirror {
         let page = self.admin("/metrics").await;
         let page = std::str::from_utf8(&page.body).unwrap();
         page.lines().find_map(|other| other.strip_prefix(line)?.trim().parse().ok()).unwrap_or_default()
+    }
+
+    /// Has every trusted root with a repository looked at, and waits until that is done.
+    pub(crate) async fn refresh_trust(&self) {
+        self.refresh.ask().await;
     }
 
     /// Where clients connect, for what is no proper request.

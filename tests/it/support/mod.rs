@@ -7,3 +7,5 @@ pub(crate) mod content;
 pub(crate) mod mirror;
 #[cfg_attr(not(test), expect(dead_code, reason = "a toolbox: not every tool is in use everywhere"))]
 pub(crate) mod registry;
+#[cfg(test)]
+pub(crate) mod tuf;

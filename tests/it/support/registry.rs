@@ -129,6 +129,8 @@ struct State {
     tokens: BTreeSet<String>,
     issued: usize,
     tag_page: Option<usize>,
+    /// What is served beside the registry's own, by path.
+    files: BTreeMap<String, Vec<u8>>,
     url: String,
 }
 
@@ -178,6 +180,7 @@ impl Registry {
             tokens: BTreeSet::new(),
             issued: 0,
             tag_page: None,
+            files: BTreeMap::new(),
             url: format!("{scheme}://{address}"),
         };
         let state = Arc::new(Mutex::new(state));
@@ -265,6 +268,11 @@ impl Registry {
     /// Makes all tokens issued so far worthless.
     pub(crate) fn revoke_tokens(&self) {
         self.lock().tokens.clear();
+    }
+
+    /// Serves `bytes` at `path`, beside what a registry has.
+    pub(crate) fn set_file(&self, path: &str, bytes: impl Into<Vec<u8>>) {
+        self.lock().files.insert(path.to_owned(), bytes.into());
     }
 
     /// The most tags in one page of a list.
@@ -458,6 +466,9 @@ impl State {
         }
         let mut reply = match uri.path() {
             "/token" => self.token(request),
+            path if self.files.contains_key(path) => {
+                Reply::new(StatusCode::OK, "application/octet-stream", self.files[path].clone())
+            }
             path if self.lets_in(request) => self.content(&understood, path, uri.query().unwrap_or_default()),
             _ => self.challenge(request),
         };
