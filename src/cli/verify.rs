@@ -93,6 +93,7 @@ const fn kind(kind: RequirementKind) -> &'static str {
         RequirementKind::BaseImage => "base image",
         RequirementKind::Index => "index",
         RequirementKind::Age => "age",
+        RequirementKind::Condition => "condition",
         RequirementKind::Rule => "rule",
     }
 }

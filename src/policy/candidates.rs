@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::oci::Tag;
 use crate::policy::chain;
+use crate::policy::condition::{Asked, Condition};
 use crate::policy::identity::shown_signer;
 use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
-use crate::policy::reason::{because, claims, reasons, unavailable};
+use crate::policy::reason::{because, claims, most_telling, reasons, unavailable};
 use crate::policy::revoked::Revoked;
 use crate::policy::rule::Age;
 use crate::policy::sbom::{Feeds, SbomRule};
@@ -35,7 +37,10 @@ impl<'a> Candidates<'a> {
         let provenance = rule.provenance.iter().map(|demand| self.provenance(demand));
         let sbom = rule.sbom.iter().map(|demand| self.sbom(demand));
         let age = rule.age.iter().map(|age| self.age(&rule.signatures, age));
-        let requirements: Vec<_> = signatures.chain(provenance).chain(sbom).chain(age).collect();
+        let mut requirements: Vec<_> = signatures.chain(provenance).chain(sbom).chain(age).collect();
+        if let Some(condition) = &rule.condition {
+            requirements.push(self.condition(rule, condition, requirements.iter().all(|it| it.met)));
+        }
         let decision = self.decide(&requirements);
         let verdict = Verdict::by(rule, decision, requirements);
         match &rule.provenance {
@@ -133,6 +138,63 @@ impl<'a> Candidates<'a> {
         because(ReasonCode::TooYoung, format!("signed less than {} ago: not served before {opens}", age.text))
     }
 
+    /// True of the facts that met the other requirements, and of one of the provenances among them.
+    fn condition(&self, rule: &Rule, condition: &Condition, are_others_met: bool) -> Requirement {
+        let kind = RequirementKind::Condition;
+        if !are_others_met {
+            let text = "the condition is asked once all other requirements are met".to_owned();
+            return Requirement::unmet(kind, vec![Reason { code: ReasonCode::ConditionFailed, text }]);
+        }
+        // What was not seen may answer it otherwise.
+        if condition.asks_for_all() && self.is_partial() {
+            return Requirement::unmet(kind, reasons(Vec::new(), kind, self.proof));
+        }
+        let by_signer = |fact: &Fact| rule.signatures.iter().any(|block| block.check(fact.signer()).is_ok());
+        let signatures = self.standing(RequirementKind::Signature, by_signer);
+        let by_format = |fact: &Fact| rule.sbom.as_ref().is_some_and(|it| check_document(it, fact).is_ok());
+        let sboms = self.standing(RequirementKind::Sbom, by_format);
+        let asked = Asked {
+            image: self.request.repository.to_string(),
+            tag: self.request.tag.map_or("", Tag::as_str),
+            digest: self.request.digest.to_string(),
+            now: self.now.as_second(),
+            signatures: &signatures,
+            sboms: &sboms,
+        };
+        match rule.provenance.as_ref().filter(|_| condition.is_about_provenance()) {
+            Some(demand) => self.condition_on(demand, condition, &asked),
+            None => match condition.check(&asked, None) {
+                Ok(()) => Requirement { met: true, ..Requirement::unmet(kind, Vec::new()) },
+                Err(miss) => Requirement::unmet(kind, vec![miss]),
+            },
+        }
+    }
+
+    fn condition_on(&self, demand: &ProvenanceRule, condition: &Condition, asked: &Asked<'_>) -> Requirement {
+        let kind = RequirementKind::Condition;
+        let does = |fact: &Fact| self.check_provenance(demand, fact).is_ok();
+        let mut misses = Vec::new();
+        for fact in self.standing(RequirementKind::Provenance, does) {
+            let Some(built) = demand.built(fact) else { continue };
+            match condition.check(asked, Some((fact, built))) {
+                Ok(()) => return Requirement::met(kind, fact),
+                Err(miss) => misses.push(miss),
+            }
+        }
+        let none =
+            || Reason { code: ReasonCode::ConditionFailed, text: "there is no provenance to ask about".to_owned() };
+        let miss = most_telling(misses.into_iter()).unwrap_or_else(none);
+        Requirement::unmet(kind, vec![miss])
+    }
+
+    /// The facts of `kind` that count and fit, in order of their evidence.
+    fn standing(&self, kind: RequirementKind, fits: impl Fn(&Fact) -> bool) -> Vec<&'a Arc<Fact>> {
+        let counts = |fact: &&Arc<Fact>| self.check_standing(fact).is_ok() && fits(fact);
+        let mut facts: Vec<_> = self.of(kind).filter(counts).collect();
+        facts.sort_by_key(|fact| fact.source());
+        facts
+    }
+
     fn provenance(&self, demand: &ProvenanceRule) -> Requirement {
         let requirement = self.first_that(RequirementKind::Provenance, |fact| self.check_provenance(demand, fact));
         let level = requirement.by.as_ref().and_then(|fact| demand.level(fact));
@@ -150,15 +212,7 @@ impl<'a> Candidates<'a> {
     /// One bill of materials must do, and none that its signers made may list what is denied.
     fn sbom(&self, demand: &SbomRule) -> Requirement {
         let kind = RequirementKind::Sbom;
-        let requirement = self.first_that(kind, |fact| match fact.claim() {
-            Claim::Sbom(sbom) => demand.check_signer(fact.signer()).and_then(|()| demand.check_format(sbom)),
-            Claim::Signature
-            | Claim::Provenance(_)
-            | Claim::Summary(_)
-            | Claim::Vex(_)
-            | Claim::Scan(_)
-            | Claim::Other { .. } => Ok(()),
-        });
+        let requirement = self.first_that(kind, |fact| check_document(demand, fact));
         let denied = self.denied(demand);
         if !denied.is_empty() {
             return Requirement::unmet(kind, reasons(denied, kind, self.proof));
@@ -239,5 +293,18 @@ impl<'a> Candidates<'a> {
     fn of(&self, kind: RequirementKind) -> impl Iterator<Item = &'a Arc<Fact>> {
         let subject = self.proof.subject;
         self.proof.facts.iter().filter(move |fact| fact.subject() == subject && claims(fact.claim(), kind))
+    }
+}
+
+/// Why a bill of materials does not do, apart from what it lists.
+fn check_document(demand: &SbomRule, fact: &Fact) -> Result<(), Reason> {
+    match fact.claim() {
+        Claim::Sbom(sbom) => demand.check_signer(fact.signer()).and_then(|()| demand.check_format(sbom)),
+        Claim::Signature
+        | Claim::Provenance(_)
+        | Claim::Summary(_)
+        | Claim::Vex(_)
+        | Claim::Scan(_)
+        | Claim::Other { .. } => Ok(()),
     }
 }

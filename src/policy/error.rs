@@ -86,6 +86,9 @@ pub enum PolicyProblem {
         /// How many there may be.
         most: usize,
     },
+    /// Not a condition.
+    #[error("this is no condition: {0}")]
+    Condition(String),
     /// Not a length of time.
     #[error("{0:?} is not a time to wait: write a number with s, m, h or d, such as \"72h\"")]
     Duration(String),

@@ -112,6 +112,11 @@ fn unproven(rule: &Rule) -> Verdict {
     let provenance = rule.provenance.iter().map(|_| RequirementKind::Provenance);
     let sbom = rule.sbom.iter().map(|_| RequirementKind::Sbom);
     let age = rule.age.iter().map(|_| RequirementKind::Age);
+    let condition = rule.condition.iter().map(|_| RequirementKind::Condition);
     let missing = |kind| Requirement::unmet(kind, vec![unavailable("it was not collected")]);
-    Verdict::by(rule, Decision::Undecided, signatures.chain(provenance).chain(sbom).chain(age).map(missing).collect())
+    Verdict::by(
+        rule,
+        Decision::Undecided,
+        signatures.chain(provenance).chain(sbom).chain(age).chain(condition).map(missing).collect(),
+    )
 }

@@ -3,6 +3,7 @@
 mod builder;
 mod candidates;
 mod chain;
+mod condition;
 mod denied;
 mod error;
 mod identity;

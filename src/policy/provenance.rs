@@ -39,12 +39,20 @@ pub(super) struct ProvenanceRule {
 }
 
 /// What was built, as far as signer and provenance agree on it.
-struct Origin<'a> {
-    source: Option<&'a str>,
-    source_ref: Option<&'a str>,
-    branch: Option<&'a str>,
-    commit: Option<&'a str>,
-    workflow: Option<&'a str>,
+pub(super) struct Origin<'a> {
+    pub(super) source: Option<&'a str>,
+    pub(super) source_ref: Option<&'a str>,
+    pub(super) branch: Option<&'a str>,
+    pub(super) commit: Option<&'a str>,
+    pub(super) workflow: Option<&'a str>,
+}
+
+/// A provenance that met a rule.
+pub(super) struct Built<'a> {
+    pub(super) provenance: &'a Provenance,
+    pub(super) origin: Origin<'a>,
+    pub(super) builder: &'a str,
+    pub(super) level: Level,
 }
 
 const BRANCHES: &str = "refs/heads/";
@@ -138,6 +146,14 @@ impl ProvenanceRule {
         self.check_ref(&origin, tag)?;
         self.check_build(&origin)?;
         self.check_inputs(provenance)
+    }
+
+    /// What is known of a provenance that met it.
+    pub(super) fn built<'a>(&'a self, fact: &'a Fact) -> Option<Built<'a>> {
+        let provenance = fact.claim().provenance()?;
+        let origin = Origin::agreed(fact.signer(), provenance).ok()?;
+        let vouched = vouched(&self.builders, fact.signer(), provenance).ok()?;
+        Some(Built { provenance, origin, builder: vouched.builder.name(), level: vouched.level })
     }
 
     /// The level of a provenance that met it.

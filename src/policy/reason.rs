@@ -92,6 +92,7 @@ fn kind_in_words(kind: RequirementKind) -> &'static str {
         RequirementKind::Sbom => "signed bill of materials (SPDX or CycloneDX)",
         RequirementKind::BaseImage => "base image",
         RequirementKind::Index => "proven image",
+        RequirementKind::Condition => "condition",
         RequirementKind::Age => "signature that is old enough",
         RequirementKind::Rule => "rule",
     }
@@ -124,7 +125,11 @@ fn is_of(predicate: &str, kind: RequirementKind) -> bool {
         RequirementKind::Signature => predicate == SIGNATURE_TYPE,
         RequirementKind::Provenance => predicate.starts_with(PROVENANCE_TYPE) || predicate.starts_with(SUMMARY_TYPE),
         RequirementKind::Sbom => SBOM_TYPES.iter().any(|prefix| predicate.starts_with(prefix)),
-        RequirementKind::Age | RequirementKind::BaseImage | RequirementKind::Index | RequirementKind::Rule => false,
+        RequirementKind::Age
+        | RequirementKind::Condition
+        | RequirementKind::BaseImage
+        | RequirementKind::Index
+        | RequirementKind::Rule => false,
     }
 }
 

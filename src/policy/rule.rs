@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::clock::duration;
 use crate::oci::Tag;
 use crate::policy::builder::Catalogue;
+use crate::policy::condition::{Condition, Demanded};
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{DEFAULT_TRUST, Identity};
 use crate::policy::pattern::Glob;
@@ -34,6 +35,7 @@ pub struct Rule {
     pub(super) provenance: Option<ProvenanceRule>,
     pub(super) sbom: Option<SbomRule>,
     pub(super) age: Option<Age>,
+    pub(super) condition: Option<Condition>,
 }
 
 /// How old signatures must be.
@@ -142,6 +144,7 @@ impl Rule {
                 .transpose()?,
             sbom: sbom.map(|block| sbom_rule(block, &signatures, at, known)).transpose()?,
             age: settings.min_log_age.as_deref().map(|text| age(text, &signatures, at)).transpose()?,
+            condition: settings.condition.as_deref().map(|text| condition(text, settings, at)).transpose()?,
             signatures,
         })
     }
@@ -188,6 +191,15 @@ fn check_shape(settings: &RuleSettings, at: &Place) -> Result<(), PolicyError> {
         (Mode::Deny, _) if looks => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("deny"))),
         (Mode::Enforce | Mode::Audit, true) | (Mode::Allow | Mode::Deny, _) => Ok(()),
     }
+}
+
+fn condition(text: &str, settings: &RuleSettings, at: &Place) -> Result<Condition, PolicyError> {
+    let demanded = Demanded {
+        signatures: !settings.signature.is_empty(),
+        provenance: settings.provenance.is_some(),
+        sbom: settings.sbom.is_some(),
+    };
+    Condition::compile(text, demanded, &at.key("condition"))
 }
 
 fn age(text: &str, signatures: &[SignatureRule], at: &Place) -> Result<Age, PolicyError> {

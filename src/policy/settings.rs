@@ -62,6 +62,8 @@ pub struct RuleSettings {
     #[serde(default)]
     #[schemars(schema_with = "duration_schema")]
     pub min_log_age: Option<String>,
+    /// An expression (CEL) over the facts that met the other requirements, which must be true.
+    pub condition: Option<String>,
     /// What whoever is refused gets to read besides the reason.
     pub message: Option<String>,
 }

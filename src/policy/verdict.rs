@@ -178,6 +178,8 @@ pub enum RequirementKind {
     Index,
     /// `min_log_age`.
     Age,
+    /// `condition`.
+    Condition,
     /// The rule itself: none matched, or it denies.
     Rule,
 }
@@ -207,6 +209,8 @@ pub enum ReasonCode {
     NoRule,
     /// The rule denies it.
     DeniedByRule,
+    /// The condition of the rule is not true, or cannot be evaluated.
+    ConditionFailed,
     /// Nothing of the kind is published.
     Missing,
     /// Evidence is there, but beyond the bounds of what is looked at.
@@ -282,10 +286,11 @@ pub enum ReasonCode {
 
 impl ReasonCode {
     /// Every code, from the least telling to the most telling.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::NotReached,
         Self::NoRule,
         Self::DeniedByRule,
+        Self::ConditionFailed,
         Self::Missing,
         Self::TooMuch,
         Self::Unsupported,

@@ -77,6 +77,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("pep440_rs", &["policy"]),
     ("toml", &["config"]),
     ("oci_spec", &["oci"]),
+    ("cel", &["policy"]),
     ("clap", &["cli", "main"]),
 ];
 

@@ -2,6 +2,8 @@
 
 mod summaries;
 
+mod conditions;
+
 use std::sync::Arc;
 
 use bonafide::config::{Config, Environment};

@@ -1,0 +1,159 @@
+//! `condition`: an expression (CEL) over the facts that met the other requirements of a rule.
+//!
+//! It is checked when it is loaded, with its types, and bounded in length, depth and loops. What cannot be evaluated is
+//! not met: an error never admits.
+
+mod check;
+mod vocabulary;
+
+use std::fmt;
+use std::sync::Arc;
+
+use cel::extractors::This;
+use cel::{Context, Env, Program, Value};
+use serde::Serialize;
+
+use crate::policy::condition::check::Checker;
+use crate::policy::condition::vocabulary::{BuiltValue, DocumentValue, SignatureValue};
+use crate::policy::error::{Place, PolicyError, PolicyProblem};
+use crate::policy::pattern::Glob;
+use crate::policy::provenance::Built;
+use crate::policy::reason::{because, shown};
+use crate::policy::{Reason, ReasonCode};
+use crate::verify::{Claim, Fact};
+
+/// Longest condition, in bytes.
+const LENGTH: usize = 4096;
+/// Most facts of a kind that a condition sees.
+const FACTS: usize = 64;
+/// Whether a text fits a glob: regular expressions in CEL are not anchored (GHSA-46mp-8w32-6g94).
+const FITS: &str = "fits";
+
+/// A condition, compiled.
+pub(super) struct Condition {
+    text: Box<str>,
+    program: Program,
+    env: Arc<Env>,
+}
+
+/// What a rule demands beside its condition: what is not demanded cannot be spoken of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Demanded {
+    pub(super) signatures: bool,
+    pub(super) provenance: bool,
+    pub(super) sbom: bool,
+}
+
+/// The facts that a condition is asked about.
+pub(super) struct Asked<'a> {
+    pub(super) image: String,
+    pub(super) tag: &'a str,
+    pub(super) digest: String,
+    pub(super) now: i64,
+    pub(super) signatures: &'a [&'a Arc<Fact>],
+    pub(super) sboms: &'a [&'a Arc<Fact>],
+}
+
+impl Condition {
+    /// Reads and checks `text`.
+    pub(super) fn compile(text: &str, demanded: Demanded, at: &Place) -> Result<Self, PolicyError> {
+        let problem = |problem: String| at.problem(PolicyProblem::Condition(problem));
+        if text.len() > LENGTH {
+            return Err(problem(format!("it is longer than {LENGTH} bytes: write several rules")));
+        }
+        let env = Env::stdlib();
+        let program = env.compile(text).map_err(|error| problem(shown(&error.to_string())))?;
+        Checker::new(&demanded.absent()).check(program.expression()).map_err(problem)?;
+        Ok(Self { text: text.into(), program, env: Arc::new(env) })
+    }
+
+    /// Whether what was not seen could answer it otherwise: it goes through all that there is.
+    pub(super) fn asks_for_all(&self) -> bool {
+        self.names(vocabulary::SIGNATURES) || self.names(vocabulary::SBOMS)
+    }
+
+    /// Whether it is about the provenance.
+    pub(super) fn is_about_provenance(&self) -> bool {
+        self.names(vocabulary::PROVENANCE)
+    }
+
+    fn names(&self, variable: &str) -> bool {
+        self.program.references().has_variable(variable)
+    }
+
+    /// Why it is not met.
+    pub(super) fn check(&self, asked: &Asked<'_>, built: Option<(&Fact, Built<'_>)>) -> Result<(), Reason> {
+        match self.evaluate(asked, built) {
+            Ok(Value::Bool(true)) => Ok(()),
+            Ok(Value::Bool(false)) => self.fails("is not true"),
+            Ok(_) => self.fails("is neither true nor false"),
+            Err(error) => self.fails(&format!("cannot be evaluated: {error}")),
+        }
+    }
+
+    fn fails(&self, how: &str) -> Result<(), Reason> {
+        because(ReasonCode::ConditionFailed, format!("the condition {} {}", shown(&self.text), shown(how)))
+    }
+
+    fn evaluate(&self, asked: &Asked<'_>, built: Option<(&Fact, Built<'_>)>) -> Result<Value, String> {
+        if asked.signatures.len() > FACTS || asked.sboms.len() > FACTS {
+            return Err(format!("there are more than {FACTS} signatures or bills of materials"));
+        }
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.add_function(FITS, fits).map_err(|error| error.to_string())?;
+        context.add_variable_from_value("image", asked.image.as_str());
+        context.add_variable_from_value("tag", asked.tag);
+        context.add_variable_from_value("digest", asked.digest.as_str());
+        context.add_variable_from_value("now", asked.now);
+        if self.names(vocabulary::SIGNATURES) {
+            let all: Vec<_> = asked.signatures.iter().map(|fact| SignatureValue::of(fact)).collect();
+            context.add_variable_from_value(vocabulary::SIGNATURES, value_of(&all)?);
+        }
+        if self.names(vocabulary::SBOMS) {
+            let all: Vec<_> = asked.sboms.iter().filter_map(|fact| document(fact)).collect();
+            context.add_variable_from_value(vocabulary::SBOMS, value_of(&all)?);
+        }
+        if let Some((fact, built)) = built {
+            context.add_variable_from_value(vocabulary::PROVENANCE, value_of(&BuiltValue::of(fact, &built))?);
+        }
+        self.program.execute(&context).map_err(|error| error.to_string())
+    }
+}
+
+impl Demanded {
+    fn absent(self) -> Vec<(&'static str, &'static str)> {
+        let all = [
+            (self.signatures, vocabulary::SIGNATURES, "a [[rule.signature]]"),
+            (self.provenance, vocabulary::PROVENANCE, "a [rule.provenance]"),
+            (self.sbom, vocabulary::SBOMS, "a [rule.sbom]"),
+        ];
+        all.into_iter().filter(|(is_there, ..)| !is_there).map(|(_, name, needs)| (name, needs)).collect()
+    }
+}
+
+fn document(fact: &Fact) -> Option<DocumentValue<'_>> {
+    match fact.claim() {
+        Claim::Sbom(sbom) => Some(DocumentValue::of(fact, sbom.format, &sbom.version, sbom.packages.len())),
+        Claim::Signature
+        | Claim::Provenance(_)
+        | Claim::Summary(_)
+        | Claim::Vex(_)
+        | Claim::Scan(_)
+        | Claim::Other { .. } => None,
+    }
+}
+
+fn value_of(value: &impl Serialize) -> Result<Value, String> {
+    cel::to_value(value).map_err(|error| error.to_string())
+}
+
+/// The pattern was checked when the condition was loaded; what is none fits nothing.
+fn fits(This(text): This<Arc<String>>, pattern: Arc<String>) -> bool {
+    Glob::new(&pattern).is_ok_and(|glob| glob.matches(&text))
+}
+
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
