@@ -129,7 +129,7 @@ mod tests {
         let trust = load(&folder(), &["one.pem"], &[], &[]).unwrap();
         assert!(trust.has_domain("acme"));
         assert!(trust.domains().iter().all(|domain| domain.name() != "acme"));
-        assert_eq!(trust.notation_stores().len(), 1);
+        assert_eq!(trust.notation_stores().count(), 1);
     }
 
     #[test]
