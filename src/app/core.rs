@@ -69,6 +69,14 @@ pub fn read_feeds(config: &Config, clock: &dyn Clock) -> Result<Vec<String>, Sta
     Ok(feeds::give(&config.policy, clock.now())?)
 }
 
+/// Opens the store of facts that `config` names, and nothing else.
+///
+/// # Errors
+/// [`StartError::Facts`] if it cannot be used.
+pub async fn facts(config: Config) -> Result<Facts, StartError> {
+    Facts::open(&config.facts, Arc::new(SystemClock), &Registry::new()).await.map_err(StartError::Facts)
+}
+
 /// Opens the store of content that `config` names, and nothing else.
 ///
 /// # Errors
@@ -165,6 +173,8 @@ impl Core {
     pub fn keep_house(&mut self) {
         let watching = Arc::clone(&self.feeds).run(self.policy.clone());
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(watching));
+        let writing = Arc::clone(&self.facts).write_index();
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(writing));
         self.content.keep_house(&self.stop);
         if let Some(refresher) = self.refresher.take() {
             self.tasks.spawn(refresher.run(self.stop.clone()));

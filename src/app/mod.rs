@@ -16,7 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-pub use core::{Core, check, content, read_feeds};
+pub use core::{Core, check, content, facts, read_feeds};
 pub use error::StartError;
 
 use crate::admin::{Admin, Latch, Readiness};

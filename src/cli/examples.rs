@@ -48,6 +48,15 @@ Examples:
 All of them may run beside bonafide serve.
 Exit codes: 0 done, 1 failed or damage found, 64 bad configuration.";
 
+pub(in crate::cli) const PACKAGES: &str = "\
+Examples:
+  bonafide packages who-has pkg:npm/axios@1.14.1      which images contain this version
+  bonafide packages who-has pkg:npm/axios             which images contain any version
+  bonafide packages who-has --json pkg:deb/debian/openssl | jq -r '.images[].image'
+
+It may run beside bonafide serve, which writes the index.
+Exit codes: 0 there are some, 1 failed, 3 there is none, 64 bad configuration.";
+
 pub(in crate::cli) const CONFIG: &str = "\
 Examples:
   bonafide config check                               the one that BONAFIDE_CONFIG names, else the built-in one

@@ -5,6 +5,7 @@ mod explain;
 mod fact;
 mod inspect;
 mod lines;
+mod packages;
 mod policy_test;
 mod record;
 mod scratch;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 use crate::app::{self, App, Core, StartError};
 use crate::cases::{self, CaseError};
+use crate::cli::packages::PackagesCommand;
 use crate::cli::scratch::Scratch;
 use crate::cli::storage::StorageCommand;
 use crate::clock::SystemClock;
@@ -82,6 +84,9 @@ enum Command {
     /// Look after what is kept on disk
     #[command(subcommand, after_help = examples::STORAGE)]
     Storage(StorageCommand),
+    /// Ask what is in the images that were admitted
+    #[command(subcommand, after_help = examples::PACKAGES)]
+    Packages(PackagesCommand),
     /// Work with the configuration
     #[command(subcommand, after_help = examples::CONFIG)]
     Config(ConfigCommand),
@@ -131,6 +136,8 @@ enum CommandError {
     Log(#[from] TelemetryError),
     #[error("{0}")]
     NotInspected(String),
+    #[error("{0:?} is not a package URL such as pkg:npm/axios@1.14.1")]
+    NoPackage(String),
     #[error(transparent)]
     Content(#[from] ContentError),
     #[error(transparent)]
@@ -156,6 +163,7 @@ impl Cli {
             Command::Inspect { asked, record } => runtime.block_on(Box::pin(inspect(self, asked, record.as_deref()))),
             Command::Explain { code } => print_reason(*code),
             Command::Policy(PolicyCommand::Test { place, json }) => test(&self.config()?, place, *json),
+            Command::Packages(command) => runtime.block_on(Box::pin(packages::run(command, self.config()?))),
             Command::Storage(command) => runtime.block_on(Box::pin(storage::run(command, self.config()?))),
             Command::Config(ConfigCommand::Check) => check(&self.config()?),
             Command::Config(ConfigCommand::Schema) => print_schema(),
@@ -175,6 +183,7 @@ impl Command {
             | Self::Inspect { .. }
             | Self::Explain { .. }
             | Self::Policy(_)
+            | Self::Packages(_)
             | Self::Storage(_)
             | Self::Config(_) => Verbosity::Problems,
         }
@@ -325,6 +334,7 @@ impl CommandError {
             Self::Config(_) => BAD_CONFIGURATION,
             Self::Start(error) if error.is_about_configuration() => BAD_CONFIGURATION,
             Self::NotInspected(_)
+            | Self::NoPackage(_)
             | Self::Content(_)
             | Self::Cases(_)
             | Self::NotRecorded { .. }

@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::facts::caches::Lists;
 use crate::facts::error::FactsError;
 use crate::facts::metrics::Metrics;
+use crate::facts::packages::{self, Contained, Holder, Index};
 use crate::facts::proving::Proofs;
 use crate::facts::settings::Settings;
 use crate::facts::sqlite::Sqlite;
@@ -38,6 +39,7 @@ pub struct Facts {
     tags: Lists<(Repository, Digest), Tag>,
     resolutions: Cache<(Repository, Tag), Resolution>,
     admissions: Cache<(Repository, Tag), Digest>,
+    index: Index,
     metrics: Metrics,
 }
 
@@ -63,6 +65,7 @@ impl Facts {
             tags: Lists::new(LISTS, TAGS as usize),
             resolutions: Cache::new(RESOLUTIONS),
             admissions: Cache::new(RESOLUTIONS),
+            index: Index::new(),
             metrics: Metrics::register(registry)?,
             store,
             clock,
@@ -245,6 +248,27 @@ impl Facts {
         self.store.keep_last_admitted(repository, tag, digest, self.clock.now()).await?;
         self.admissions.insert((repository.clone(), tag.clone()), digest).await;
         Ok(())
+    }
+
+    /// Remembers what is in an admitted image, behind the request: once [somebody writes](Self::write_index).
+    pub async fn index(&self, image: Contained) {
+        if !self.index.has(&image.repository, image.digest, image.proven_at).await {
+            self.index.add(image);
+        }
+    }
+
+    /// Writes which packages are in which image, for good. One task is enough.
+    pub async fn write_index(self: Arc<Self>) {
+        self.index.write(&*self.store, || self.clock.now()).await;
+    }
+
+    /// The admitted images that contain what `purl` names, any version if it names none, the latest first; nothing if it is
+    /// no package URL.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn who_has(&self, purl: &str) -> Result<Option<Vec<Holder>>, FactsError> {
+        packages::holders(&*self.store, purl).await
     }
 
     /// The tags that `digest` was ever seen under in `repository`, the latest first, at most 64.

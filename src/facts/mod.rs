@@ -6,6 +6,7 @@ mod caches;
 mod error;
 mod memory;
 mod metrics;
+mod packages;
 mod proving;
 mod settings;
 mod sqlite;
@@ -13,5 +14,6 @@ mod store;
 
 pub use error::FactsError;
 pub use memory::Facts;
+pub use packages::{Contained, Holder, IndexedPackage, PackageStore};
 pub use settings::Settings;
 pub use store::{FactStore, Grant, GrantKind, ProofKey, Resolution};

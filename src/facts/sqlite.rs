@@ -3,6 +3,8 @@
 //! The statements are SQL that PostgreSQL understands as well. Whatever is written is on the disk when the write
 //! returns (`synchronous = FULL`): a client that got a manifest must get its layers after a crash too.
 
+mod packages;
+
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -29,9 +31,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that read at the same time; each is a thread and a page cache of 2 MB.
 const READERS: u32 = 4;
 /// The versions of the tables, each a step from the one before. What is here was run somewhere: add, never change.
-const VERSIONS: [(i64, &str, &str); 2] = [
+const VERSIONS: [(i64, &str, &str); 3] = [
     (1, "facts", include_str!("migrations/sqlite/0001_facts.sql")),
     (2, "admissions", include_str!("migrations/sqlite/0002_admissions.sql")),
+    (3, "packages", include_str!("migrations/sqlite/0003_packages.sql")),
 ];
 
 /// The database. One connection writes, so that writers queue here and not in the file's lock.

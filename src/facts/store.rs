@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::facts::error::FactsError;
+use crate::facts::packages::PackageStore;
 use crate::oci::{Digest, Repository, Tag};
 
 /// What a proof is about: the same digest elsewhere, or under another trust, proves nothing.
@@ -50,7 +51,7 @@ pub struct Resolution {
 
 /// Keeps facts. Whatever a `keep_` says is durable when it returns.
 #[async_trait]
-pub trait FactStore: Debug + Send + Sync {
+pub trait FactStore: PackageStore + Debug + Send + Sync {
     /// The proof kept under `key`, as text.
     async fn proof(&self, key: &ProofKey) -> Result<Option<String>, FactsError>;
 

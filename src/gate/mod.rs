@@ -7,6 +7,7 @@ mod admitted;
 mod bases;
 mod children;
 mod collect;
+mod contents;
 mod evidence;
 mod explain;
 mod manifests;
@@ -304,6 +305,9 @@ impl Gate {
             // What could not be asked for now may be what has come since: the new proof counts, even if it is partial.
             proof = Some(self.prove(&target.image.repository, root, &target.trust).await?);
             verdict = self.verdict(target, root, tags, &mut proof).await?;
+        }
+        if let Some(proof) = &proof {
+            self.note_contents((&target.image.repository, root), &verdict, proof).await;
         }
         Ok(Judged { verdict, root, grants: Grants::Reached })
     }

@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("trust", &["oci", "clock", "current", "limits"]),
     ("verify", &["oci", "limits", "evidence", "trust"]),
     ("policy", &["oci", "clock", "limits", "evidence", "verify"]),
-    ("facts", &["oci", "clock", "limits", "lookups", "verify"]),
+    ("facts", &["oci", "clock", "limits", "lookups", "evidence", "verify"]),
     ("feeds", &["clock", "current", "policy"]),
     ("upstream", &["oci", "clock", "limits"]),
     ("content", &["oci", "clock", "limits", "lookups"]),
@@ -52,7 +52,20 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     (
         "cli",
-        &["oci", "clock", "content", "evidence", "verify", "policy", "gate", "config", "cases", "telemetry", "app"],
+        &[
+            "oci",
+            "clock",
+            "content",
+            "evidence",
+            "verify",
+            "policy",
+            "facts",
+            "gate",
+            "config",
+            "cases",
+            "telemetry",
+            "app",
+        ],
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 mod corpus;
 mod feed;
+mod index;
 
 use std::sync::Arc;
 
