@@ -14,6 +14,8 @@ const NODES: usize = 512;
 const DEPTH: usize = 48;
 /// How deep lists may be gone through within each other: the work grows with that power.
 const LOOPS: usize = 2;
+/// What is said of a condition beyond these bounds.
+pub(super) const TOO_DEEP: &str = "it is too long or too deeply nested: write several rules, or a shorter condition";
 
 /// Checks one expression.
 pub(super) struct Checker<'a> {
@@ -40,7 +42,7 @@ impl<'a> Checker<'a> {
     fn type_of(&mut self, expression: &IdedExpr, depth: usize) -> Result<Type, String> {
         self.nodes += 1;
         if self.nodes > NODES || depth > DEPTH {
-            return Err("it is too long or too deeply nested: write several rules, or a shorter condition".to_owned());
+            return Err(TOO_DEEP.to_owned());
         }
         let depth = depth + 1;
         match &expression.expr {

@@ -8,6 +8,7 @@ mod vocabulary;
 
 use std::fmt;
 use std::sync::Arc;
+use std::thread;
 
 use cel::extractors::This;
 use cel::{Context, Env, Program, Value};
@@ -24,6 +25,11 @@ use crate::verify::{Claim, Fact};
 
 /// Longest condition, in bytes.
 const LENGTH: usize = 4096;
+/// Deepest nesting of brackets, and most choices (`?`), that are read at all: the parser calls itself for each.
+const NESTED: usize = 32;
+/// The stack for reading a condition: the parser walks chains such as `1+1+..` by calling itself, and as many as fit
+/// [`LENGTH`] take up to some 20 MiB of it. An ordinary stack would overflow, and the process end.
+const STACK: usize = 64 * 1024 * 1024;
 /// Most facts of a kind that a condition sees.
 const FACTS: usize = 64;
 /// Whether a text fits a glob: regular expressions in CEL are not anchored (GHSA-46mp-8w32-6g94).
@@ -61,9 +67,16 @@ impl Condition {
         if text.len() > LENGTH {
             return Err(problem(format!("it is longer than {LENGTH} bytes: write several rules")));
         }
+        if is_nested_too_deeply(text) {
+            return Err(problem(check::TOO_DEEP.to_owned()));
+        }
         let env = Env::stdlib();
-        let program = env.compile(text).map_err(|error| problem(shown(&error.to_string())))?;
-        Checker::new(&demanded.absent()).check(program.expression()).map_err(problem)?;
+        let read = || {
+            let program = env.compile(text).map_err(|error| shown(&error.to_string()))?;
+            Checker::new(&demanded.absent()).check(program.expression())?;
+            Ok(program)
+        };
+        let program = on_large_stack(read).map_err(problem)?;
         Ok(Self { text: text.into(), program, env: Arc::new(env) })
     }
 
@@ -118,6 +131,30 @@ impl Condition {
         }
         self.program.execute(&context).map_err(|error| error.to_string())
     }
+}
+
+/// Whether reading `text` would need more stack than there is. Brackets inside of texts count as well: to tell them apart
+/// would take the parser that is to be spared.
+fn is_nested_too_deeply(text: &str) -> bool {
+    let (mut open, mut choices) = (0_usize, 0_usize);
+    text.bytes().any(|byte| {
+        match byte {
+            b'(' | b'[' | b'{' => open += 1,
+            b')' | b']' | b'}' => open = open.saturating_sub(1),
+            b'?' => choices += 1,
+            _ => {}
+        }
+        open > NESTED || choices > NESTED
+    })
+}
+
+/// What `read` returns, run where there is room for it.
+fn on_large_stack<T: Send>(read: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
+    thread::scope(|scope| {
+        let reading = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, read);
+        let reading = reading.map_err(|error| format!("it cannot be read now: {error}"))?;
+        reading.join().unwrap_or_else(|_| Err("it cannot be read".to_owned()))
+    })
 }
 
 impl Demanded {

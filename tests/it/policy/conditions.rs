@@ -104,6 +104,16 @@ fn a_condition_is_bounded() {
 }
 
 #[test]
+fn no_condition_takes_more_stack_than_there_is() {
+    for unit in ["[", "(", "{", "!", "-", "1+", "a.", "a[", "true?", "true?true:", "true||", "size(", "'a'+", "{'a':"] {
+        let text = unit.repeat(4096 / unit.len());
+        for text in [text.clone(), format!("{text}1")] {
+            problem(&text);
+        }
+    }
+}
+
+#[test]
 fn a_condition_speaks_of_nothing_that_its_rule_does_not_demand() {
     for (condition, needs) in [("provenance.level > 1", "[rule.provenance]"), ("sboms.all(s, true)", "[rule.sbom]")] {
         let settings = signature_rule(&identity()).replace("mode =", &format!("condition = '''{condition}'''\nmode ="));
