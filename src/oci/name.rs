@@ -9,6 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Longest `<name>` accepted: many clients cut host and name at 255 characters (OCI distribution specification,
 /// "Pulling manifests").
 const REPOSITORY_LENGTH: usize = 255;
+/// What Docker Hub means before a name of one component, which must have room for it.
+const LIBRARY: &str = "library/";
 /// Longest tag (OCI distribution specification: `[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}`).
 const TAG_LENGTH: usize = 128;
 /// Longest upstream name: a host name of 253 characters, a colon and a port.
@@ -47,7 +49,7 @@ impl RepositoryName {
     /// The name with `library/` in front if it has one component only, as Docker Hub means it.
     #[must_use]
     pub fn in_library(self) -> Self {
-        if self.0.contains('/') { self } else { Self(format!("library/{}", self.0).into()) }
+        if self.0.contains('/') { self } else { Self(format!("{LIBRARY}{}", self.0).into()) }
     }
 }
 
@@ -64,7 +66,8 @@ fn is_separator(run: &str) -> bool {
 }
 
 fn is_repository(text: &str) -> bool {
-    text.len() <= REPOSITORY_LENGTH && text.split('/').all(is_component)
+    let room = if text.contains('/') { 0 } else { LIBRARY.len() };
+    text.len() + room <= REPOSITORY_LENGTH && text.split('/').all(is_component)
 }
 
 fn is_tag(text: &str) -> bool {
@@ -179,6 +182,15 @@ mod tests {
         let in_library = |name: &str| name.parse::<RepositoryName>().unwrap().in_library().to_string();
         assert_eq!(in_library("nginx"), "library/nginx");
         assert_eq!(in_library("fystacklabs/apex"), "fystacklabs/apex");
+    }
+
+    #[test]
+    fn a_name_has_room_for_the_library_that_it_goes_to() {
+        let longest = "a".repeat(255 - "library/".len());
+        let named = longest.parse::<RepositoryName>().unwrap().in_library();
+        assert_eq!(named.to_string().parse(), Ok(named));
+        assert!(format!("{longest}a").parse::<RepositoryName>().is_err());
+        assert!(format!("b/{}", "a".repeat(253)).parse::<RepositoryName>().is_ok());
     }
 
     proptest! {
