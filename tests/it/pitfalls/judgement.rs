@@ -1,4 +1,4 @@
-//! Pitfalls of judging what was proven: 2, 7, 9 and 11.
+//! Pitfalls of judging what was proven: 2, 5, 7, 9 and 11.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -78,6 +78,20 @@ fn pitfall_02_an_attestation_counts_as_its_own_type_alone() {
             assert_eq!(decision, expected, "{} under {requirement}", statement.predicate_type);
         }
     }
+}
+
+/// GHSA-9vcr-p3rj-q5q6, GHSA-fphv-w9fq-2525: who signs twice, or fits twice, is one.
+#[test]
+fn pitfall_05_a_threshold_is_met_by_different_signers_alone() {
+    let bed = Bed::new();
+    let one_of = |subject: &str| format!("{{ trust = \"corp\", issuer = \"{GITHUB}\", subject = \"{subject}\" }}");
+    let any_of = [one_of("https://github.com/acme/*"), one_of("**")].join(", ");
+    let requirement = format!("[[rule.signature]]\nat_least = 2\nany_of = [{any_of}]");
+    let signed_by = |subject: &str| prove(&bed, &Identity::uri(subject, GITHUB), &bed.statement());
+    let twice = || [signed_by("https://github.com/acme/app"), signed_by("https://github.com/acme/app")].concat();
+    assert_eq!(judge(&bed, &requirement, None, twice()), Decision::Refuse);
+    let with_another = [twice(), signed_by("https://github.com/acme/other")].concat();
+    assert_eq!(judge(&bed, &requirement, None, with_another), Decision::Admit);
 }
 
 /// GHSA-46mp-8w32-6g94, GHSA-59jp-pj84-45mr
