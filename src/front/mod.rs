@@ -2,6 +2,8 @@
 //!
 //! It must never send a byte of an image without an [`Admitted`], and never decide anything itself.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod metrics;
 mod query;
 mod range;

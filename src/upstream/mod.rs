@@ -10,6 +10,8 @@ mod connector;
 mod credentials;
 mod download;
 mod exchange;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod login;
 mod metrics;
 mod patience;

@@ -11,7 +11,7 @@ fn parsed(bytes: &[u8]) -> Value {
 }
 
 #[tokio::test]
-async fn a_timestamp_that_is_rolled_back_is_refused() {
+async fn pitfall_12_a_timestamp_that_is_rolled_back_is_refused() {
     let mut world = World::new();
     let old = world.repository.files.clone();
     let other = world.other_root();
@@ -27,7 +27,7 @@ async fn a_timestamp_that_is_rolled_back_is_refused() {
 }
 
 #[tokio::test]
-async fn a_rollback_is_refused_after_a_restart_too() {
+async fn pitfall_12_a_rollback_is_refused_after_a_restart_too() {
     let mut world = World::new();
     let old = world.repository.files.clone();
     let other = world.other_root();
@@ -42,7 +42,7 @@ async fn a_rollback_is_refused_after_a_restart_too() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_is_rolled_back_is_refused() {
+async fn pitfall_12_a_snapshot_that_is_rolled_back_is_refused() {
     let mut world = World::new();
     let old = world.repository.files.clone();
     let other = world.other_root();
@@ -61,7 +61,7 @@ async fn a_snapshot_that_is_rolled_back_is_refused() {
 }
 
 #[tokio::test]
-async fn targets_that_are_rolled_back_are_refused() {
+async fn pitfall_12_targets_that_are_rolled_back_are_refused() {
     let mut world = World::new();
     let old = world.repository.files.clone();
     let other = world.other_root();
@@ -142,7 +142,7 @@ async fn metadata_of_other_bytes_than_its_hash_is_refused() {
 }
 
 #[tokio::test]
-async fn targets_with_fewer_signatures_than_their_threshold_are_refused() {
+async fn pitfall_12_targets_with_fewer_signatures_than_their_threshold_are_refused() {
     let mut world = World::new();
     world
         .refuses(|world| {
@@ -211,7 +211,7 @@ async fn a_key_that_a_newer_root_took_away_signs_nothing_more() {
 }
 
 #[tokio::test]
-async fn a_root_that_skips_a_version_is_refused() {
+async fn pitfall_12_a_root_that_skips_a_version_is_refused() {
     let mut world = World::new();
     world
         .refuses(|world| {

@@ -1,0 +1,17 @@
+//! Signatures of the Notary Project as COSE: nothing is proven that nobody signed.
+#![no_main]
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use bonafide_fuzz::evidence::{COSE, piece};
+use bonafide_fuzz::heap::{Bound, within};
+use bonafide_fuzz::seeds;
+use bonafide_fuzz::world::WORLD;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: seeds::plant(|| seeds::envelopes(COSE)), |bytes: &[u8]| {
+    let Some(evidence) = piece(COSE, &BTreeMap::new(), bytes) else { return };
+    let world = LazyLock::force(&WORLD);
+    within(Bound::CHECK, bytes.len(), || drop(world.check(&evidence)));
+});

@@ -1,0 +1,6 @@
+//! The test authority of the integration tests.
+
+#[path = "../../tests/it/support/authority/mod.rs"]
+pub(crate) mod authority;
+#[path = "../../tests/it/support/content.rs"]
+pub(crate) mod content;

@@ -1,0 +1,283 @@
+//! A fixed world to check evidence in: what is trusted, which image it should be about, which rules judge, and all that
+//! may ever be proven, since it is all that the authority signed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bonafide::config::{Config, Environment};
+use bonafide::evidence::Evidence;
+use bonafide::oci::{Image as Reference, Repository};
+use bonafide::policy::{Decision, Request};
+use bonafide::trust::Trust;
+use bonafide::verify::{self, Coverage, Fact, Proof, Subject};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+
+use crate::evidence::{self, BUNDLE};
+use crate::support::authority::Authority;
+use crate::support::authority::certificate::pem;
+use crate::support::authority::identity::{Build, CONTAINER_GENERATOR, builder};
+use crate::support::authority::image::Image;
+use crate::support::authority::key::Key;
+use crate::support::authority::notation::{Format, Notary, Sealed};
+use crate::support::authority::signed::{BundleVersion, Payload, Signed};
+use crate::support::authority::signer::EntryKind;
+use crate::support::authority::statement::Statement;
+
+/// The trust domains and keys of the targets, and rules that ask for everything.
+pub const CONFIG: &str = r#"
+    [[upstream]]
+    name = "docker.io"
+    url = "https://registry.example"
+    default = true
+
+    [[trust]]
+    name = "corp"
+    trusted_root = "trusted_root.json"
+
+    [[trust]]
+    name = "stamped"
+    trusted_root = "stamped.json"
+    transparency_log = "none"
+    certificate_timestamps = "none"
+
+    [[trust]]
+    name = "acme"
+    notation = { ca = ["acme.pem"] }
+
+    [[key]]
+    name = "release"
+    path = "release.pub"
+
+    [[key]]
+    name = "offline"
+    path = "offline.pub"
+    without_log = "allow"
+
+    [[rule]]
+    name = "all"
+    images = ["docker.io/acme/*"]
+
+    [[rule.signature]]
+    trust = "corp"
+    issuer = "https://token.actions.githubusercontent.com"
+    subject_regex = "https://github.com/fystack/.*"
+
+    [rule.provenance]
+    trust = "corp"
+    level = 3
+    source = "github.com/fystack/apex"
+
+    [rule.sbom]
+    trust = "corp"
+    deny_packages = ["pkg:npm/axios@1.14.1"]
+"#;
+
+/// See the module.
+pub struct World {
+    trust: Trust,
+    config: Config,
+    image: Image,
+    now: Timestamp,
+    /// Every good piece: its media type, its annotations, its bytes.
+    pub good: Vec<Good>,
+    /// Who may be found to have said what, and when.
+    known: BTreeSet<String>,
+}
+
+/// A good piece of evidence.
+#[derive(Debug, Clone)]
+pub struct Good {
+    /// The media type of its layer.
+    pub media_type: String,
+    /// The annotations of its layer.
+    pub annotations: BTreeMap<String, String>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// The world. Made once.
+pub static WORLD: LazyLock<World> = LazyLock::new(World::new);
+
+impl World {
+    fn new() -> Self {
+        let authority = Authority::new("corp");
+        let keys = [Key::p256("release"), Key::p256("offline")];
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        authority.trusted_root().write_to(folder.path());
+        let stamped = authority.trusted_root().timestamps_only().0.to_string();
+        write(folder.path(), "stamped.json", &stamped);
+        let notary = Notary::new("acme");
+        write(folder.path(), "acme.pem", &pem(&notary.root.certificate));
+        write(folder.path(), "release.pub", &keys[0].public_pem());
+        write(folder.path(), "offline.pub", &keys[1].public_pem());
+        let config = Config::parse(CONFIG, "fuzz", folder.path(), &Environment::default()).expect("a configuration");
+        let trust = Trust::load(&config.trust, &config.keys).expect("trusted roots");
+        let image = Image::new("app");
+        let now = authority.time() + SignedDuration::from_hours(24);
+        let mut good = all(&authority, &keys, &image);
+        good.extend([Format::Jws, Format::Cose].map(|format| {
+            let sealed = notary.draft(format, &image.manifest, image.media_type, authority.time()).seal();
+            Good::of_envelope(&sealed)
+        }));
+        let mut world = Self { trust, config, image, now, good, known: BTreeSet::new() };
+        world.known = world.good.iter().flat_map(|good| world.prove(good)).map(|fact| essence(&fact)).collect();
+        assert!(world.known.len() > 10, "the authority proves nothing: {:?}", world.known);
+        world
+    }
+
+    fn prove(&self, good: &Good) -> Vec<Fact> {
+        let evidence = good.evidence();
+        self.verify(&evidence).unwrap_or_else(|flaw| panic!("{flaw:?}"))
+    }
+
+    fn verify(&self, evidence: &Evidence) -> Result<Vec<Fact>, verify::Flaw> {
+        let subject = Subject { digest: self.image.digest(), manifest: &self.image.manifest };
+        verify::check(evidence, &subject, &self.trust, self.now)
+    }
+
+    /// Checks `evidence`, and judges what it proves.
+    ///
+    /// # Panics
+    /// If it proves what nobody signed.
+    pub fn check(&self, evidence: &Evidence) -> Vec<Fact> {
+        let facts = self.verify(evidence).unwrap_or_default();
+        for fact in &facts {
+            assert!(self.known.contains(&essence(fact)), "nobody signed {fact:?}");
+        }
+        facts
+    }
+
+    /// What the rules say of `facts`.
+    pub fn judge(&self, facts: Vec<Fact>) -> Decision {
+        let repository: Repository = "docker.io/acme/app".parse::<Reference>().expect("a reference").repository;
+        let digest = self.image.digest();
+        let proof = Proof {
+            subject: digest,
+            facts: facts.into_iter().map(Arc::new).collect(),
+            flaws: Vec::new(),
+            children: Vec::new(),
+            coverage: Coverage::Complete,
+            collected_at: self.now,
+        };
+        let request = Request { repository: &repository, tag: None, digest };
+        self.config.policy.judge(&request, Some(&proof), self.now).decision
+    }
+}
+
+impl Good {
+    fn of_layer(signed: &Signed) -> Self {
+        let layer = signed.to_layer();
+        Self { media_type: layer.media_type, annotations: layer.annotations, bytes: layer.bytes }
+    }
+
+    fn of_bundle(signed: &Signed, version: BundleVersion) -> Self {
+        let bytes = signed.to_bundle(version).to_string().into_bytes();
+        Self { media_type: BUNDLE.to_owned(), annotations: BTreeMap::new(), bytes }
+    }
+
+    fn of_envelope(sealed: &Sealed) -> Self {
+        let media_type = sealed.media_type().to_owned();
+        Self { media_type, annotations: BTreeMap::new(), bytes: sealed.to_bytes() }
+    }
+
+    /// The piece that it is.
+    pub fn evidence(&self) -> Evidence {
+        let annotations = self.annotations.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        evidence::piece(&self.media_type, &annotations, &self.bytes).expect("a piece of evidence")
+    }
+}
+
+/// A good bundle with a place for other bytes.
+#[derive(Debug)]
+pub struct Template {
+    bundle: Value,
+    pointer: &'static str,
+}
+
+impl World {
+    /// The first good bundle that has something at `pointer`: those with nothing but what they need go first.
+    ///
+    /// # Panics
+    /// If none has.
+    pub fn template(&self, pointer: &'static str) -> Template {
+        let bundles = self.good.iter().filter_map(|good| serde_json::from_slice::<Value>(&good.bytes).ok());
+        let bundle = bundles.filter(|bundle| bundle.pointer(pointer).is_some()).min_by_key(|it| it.to_string().len());
+        Template { bundle: bundle.expect("a bundle with such a place"), pointer }
+    }
+}
+
+impl Template {
+    /// The bundle with `bytes` in that place.
+    pub fn with(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut bundle = self.bundle.clone();
+        if let Some(place) = bundle.pointer_mut(self.pointer) {
+            *place = Value::from(STANDARD.encode(bytes));
+        }
+        bundle.to_string().into_bytes()
+    }
+}
+
+/// What a fact says, without where it was found and which of several proofs of one time stood behind it: whoever leaves
+/// away a log entry where none is needed proves the same with less.
+fn essence(fact: &Fact) -> String {
+    format!("{} {:?} {:?}", fact.subject(), fact.signer(), fact.claim())
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("a file in a temporary folder");
+}
+
+/// One of each form, by certificate and by key, with each kind of log entry and of predicate.
+fn all(authority: &Authority, keys: &[Key; 2], image: &Image) -> Vec<Good> {
+    let digest = image.digest();
+    let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
+    let generator = builder(CONTAINER_GENERATOR, "refs/tags/v2.1.0");
+    let statements = [
+        Statement::signature(digest),
+        Statement::provenance_v0_2(digest, &build, &generator),
+        Statement::provenance_v1(digest, &build, &build.workflow_uri()),
+        Statement::spdx(digest, &["pkg:npm/axios@1.14.1"]),
+        Statement::spdx_as_text(digest, &["pkg:npm/axios@1.13.2"]),
+        Statement::cyclonedx(digest, &["pkg:npm/axios@1.13.2"]),
+        Statement::new(digest, "https://example.com/review/v1", serde_json::json!({ "good": true })),
+    ];
+    let keyless = || authority.keyless(&build.identity());
+    let through = authority.keyless(&build.identity_through(CONTAINER_GENERATOR, "refs/tags/v2.1.0"));
+    let mut signed: Vec<Signed> = statements.iter().map(|statement| through.attest(statement)).collect();
+    signed.extend([
+        keyless().attest(&statements[0]),
+        keyless().timestamped().attest(&statements[0]),
+        keyless().timestamped().without_log().attest(&statements[0]),
+        keyless().in_rekor_v2().attest(&statements[0]),
+        keyless().logged_as(EntryKind::IntotoV2).attest(&statements[0]),
+        keyless().sign_bytes(image.manifest.clone()),
+        keyless().in_rekor_v2().sign_bytes(image.manifest.clone()),
+        authority.with_key(&keys[0]).attest(&statements[0]),
+        authority.with_key(&keys[0]).sign_bytes(image.manifest.clone()),
+        authority.with_key(&keys[1]).without_log().attest(&statements[0]),
+    ]);
+    let versions = [BundleVersion::V0_1, BundleVersion::V0_2, BundleVersion::V0_3];
+    let mut good: Vec<_> = signed.iter().zip(versions.into_iter().cycle()).map(of_version).collect();
+    let layers = [
+        through.attest(&statements[1]),
+        through.clone().logged_as(EntryKind::IntotoV1).attest(&statements[1]),
+        keyless().sign(digest),
+        keyless().timestamped().without_log().sign(digest),
+        authority.with_key(&keys[0]).sign(digest),
+        authority.with_key(&keys[1]).without_log().sign(digest),
+        authority.with_key(&keys[1]).without_log().attest(&statements[5]),
+        authority.with_key(&keys[0]).logged_as(EntryKind::IntotoV1).attest(&statements[0]),
+    ];
+    good.extend(layers.iter().map(Good::of_layer));
+    good
+}
+
+/// Rekor v2 and proofs by timestamp alone came with v0.3; a message signature needs none in particular.
+fn of_version((signed, version): (&Signed, BundleVersion)) -> Good {
+    let needs_newest = signed.timestamp.is_some() || matches!(signed.payload, Payload::Message(_));
+    Good::of_bundle(signed, if needs_newest { BundleVersion::V0_3 } else { version })
+}
