@@ -7,11 +7,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use crate::evidence::BaseImage;
-use crate::gate::admitted::Refusal;
+use crate::gate::admitted::{Grants, Refusal};
 use crate::gate::{Decided, Gate, Target};
 use crate::limits::{BASE_DEPTH, BASE_IMAGES};
 use crate::oci::{Digest, Image, Reference, Repository};
-use crate::policy::{Decision, Reason, ReasonCode, Verdict};
+use crate::policy::{Decision, Mode, Reason, ReasonCode, Verdict};
 use crate::verify::{Claim, Fact};
 
 /// From the image asked for down to one that it is based on.
@@ -91,20 +91,30 @@ impl Gate {
         let below = Target { image: &image, tag: None, digest, line: Some(line), ..target.clone() };
         // The builder says which tag it asked for, and the rule takes its word; rules may be for some tags only.
         let tags = base.tag.iter().map(Some).chain([None]);
-        let mut refusal = None;
+        let mut unmet = Unmet::refused("nothing to judge");
         for tag in tags {
             match self.decide_base(Target { tag, ..below.clone() }).await {
-                Ok(_) => return Ok(()),
-                Err(error) => refusal = Some(error),
+                Ok(decided) if is_proven(&decided) => return Ok(()),
+                Ok(_) => {
+                    let text = format!("the base image {uri} is an index that is proven by some of its images only");
+                    unmet = Unmet::refused(text);
+                }
+                Err(refusal) => unmet = Unmet::of(&refusal),
             }
         }
-        Err(refusal.map_or_else(|| Unmet::refused("nothing to judge"), |refusal| Unmet::of(&refusal)))
+        Err(unmet)
     }
 
     /// The same decision as about what is asked for; boxed, since it may come back here.
     fn decide_base<'a>(&'a self, target: Target<'a>) -> BoxFuture<'a, Result<Decided, Refusal>> {
         async move { self.decide_digest(&target).await }.boxed()
     }
+}
+
+/// Whether all of a base image is admitted, whichever of an index's images was built from. An index that is served for one
+/// image that is proven (`index = "children"`) says nothing of the others.
+fn is_proven(decided: &Decided) -> bool {
+    decided.admitted.grants == Grants::Reached || decided.verdict.mode == Some(Mode::Audit)
 }
 
 impl Line<'_> {

@@ -235,6 +235,22 @@ async fn a_base_image_is_judged_under_the_tag_that_the_builder_asked_for() {
 }
 
 #[tokio::test]
+async fn an_index_that_is_served_for_one_proven_image_is_no_base_image() {
+    for (mode, is_index_signed, expected) in
+        [("enforce", false, StatusCode::FORBIDDEN), ("enforce", true, StatusCode::OK), ("audit", false, StatusCode::OK)]
+    {
+        let children = format!("images = [\"docker.io/library/*\"]\nmode = \"{mode}\"\nindex = \"children\"");
+        let world = World::with_rule(&RULES.replace("images = [\"docker.io/library/*\"]", &children)).await;
+        let index = Image::multi_platform("alpine");
+        world.publish_in(BASE, |publisher| publisher.image("3.20", &index));
+        let signed = if is_index_signed { index.digest() } else { index.children[0].digest() };
+        world.publish_in(BASE, |publisher| publisher.signature(signed, &world.developer().sign(signed)));
+        world.built(REPOSITORY, &Image::new("app"), &[material("alpine", index.digest())]);
+        assert_eq!(world.manifest(TAG).await.status, expected, "{mode} {is_index_signed}");
+    }
+}
+
+#[tokio::test]
 async fn a_repeated_request_judges_base_images_without_asking_anybody() {
     let world = World::with_rule(RULES).await;
     let base = world.base();
