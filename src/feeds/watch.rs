@@ -72,7 +72,14 @@ impl Watch {
             let feed = match self.known(path) {
                 Some((seen, feed)) if seen == found => feed,
                 Some((_, feed)) => self.read(path).await.unwrap_or_else(|error| self.keep(path, found, feed, &error)),
-                None => continue,
+                // Given to a policy that was not yet in use when a look at the one before it forgot what that did not name.
+                None => match self.read(path).await {
+                    Ok(feed) => feed,
+                    Err(error) => {
+                        self.failed(&error);
+                        continue;
+                    }
+                },
             };
             policy.replace_feed(path, &feed);
         }
@@ -81,10 +88,14 @@ impl Watch {
 
     /// The old one stands for the new state of the file as well: it is not worth another try.
     fn keep(&self, path: &Path, found: Fingerprint, feed: Arc<Feed>, error: &FeedsError) -> Arc<Feed> {
-        self.metrics.count(Outcome::Failed);
-        warn!("{}; what was read before still counts", in_one_line(error));
+        self.failed(error);
         self.lock().insert(path.to_owned(), (found, Arc::clone(&feed)));
         feed
+    }
+
+    fn failed(&self, error: &FeedsError) {
+        self.metrics.count(Outcome::Failed);
+        warn!("{}; what was read before still counts", in_one_line(error));
     }
 
     /// Reads a feed. Its state is looked at before: what changes meanwhile is seen the next time.

@@ -183,3 +183,20 @@ async fn rules_that_take_the_place_of_others_have_their_feeds_at_once() {
     let broken = policy_with(&folder.path().join("none.json"));
     assert!(watch.fill(&broken).await.is_err());
 }
+
+#[tokio::test]
+async fn a_look_by_the_rules_before_does_not_keep_the_feeds_of_the_new_ones_from_being_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("feed.json");
+    fs::write(&path, record("MAL-1", "other", &["1.0.0"])).unwrap();
+    let before = Arc::new(compile("deny_packages = ['pkg:npm/none']").unwrap());
+    let (watch, _) = watch(&before).await;
+    let (policy, proof) = (policy_with(&path), purls(&["pkg:npm/axios@1.14.1"]));
+    watch.fill(&policy).await.unwrap();
+    // The new rules do not count yet.
+    watch.look(&before).await;
+    assert_admitted(&policy, &proof);
+    fs::write(&path, record("MAL-2", "axios", &["1.14.1"])).unwrap();
+    watch.look(&policy).await;
+    assert_eq!(judge(&policy, &proof).0, Decision::Refuse);
+}
