@@ -53,7 +53,14 @@ impl<'a> Candidates<'a> {
     fn awaiting_bases(&self, verdict: Verdict, demand: &ProvenanceRule) -> Verdict {
         let does =
             |fact: &&Arc<Fact>| self.check_standing(fact).and_then(|()| self.check_provenance(demand, fact)).is_ok();
-        let provenances = self.of(RequirementKind::Provenance).filter(does).map(Arc::clone).collect();
+        let provenances: Vec<_> = self.of(RequirementKind::Provenance).filter(does).map(Arc::clone).collect();
+        if provenances.is_empty() {
+            let text = "it is an index that is proven by its attestation manifests, of which no base images are read";
+            return verdict.on_unknown_bases(
+                vec![Reason { code: ReasonCode::BaseImageUnproven, text: text.to_owned() }],
+                Decision::Refuse,
+            );
+        }
         let reasons = vec![unavailable("base images are judged last")];
         let verdict = verdict.with(Requirement::unmet(RequirementKind::BaseImage, reasons), Decision::Undecided);
         Verdict { provenances, ..verdict }
@@ -146,7 +153,7 @@ impl<'a> Candidates<'a> {
             return Requirement::unmet(kind, vec![Reason { code: ReasonCode::ConditionFailed, text }]);
         }
         // What was not seen may answer it otherwise.
-        if condition.asks_for_all() && self.is_partial() {
+        if condition.asks_for_all() && self.proof.coverage != Coverage::Complete {
             return Requirement::unmet(kind, reasons(Vec::new(), kind, self.proof));
         }
         let by_signer = |fact: &Fact| rule.signatures.iter().any(|block| block.check(fact.signer()).is_ok());

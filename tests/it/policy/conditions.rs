@@ -153,6 +153,13 @@ fn a_condition_over_all_that_there_is_waits_until_all_was_seen() {
     };
     assert_eq!(partial("sboms.all(s, s.packages < 100)"), Decision::Undecided);
     assert_eq!(partial("provenance.level == 3"), Decision::Admit);
+    // Junk that crowds out what a signer says does not make the condition true.
+    let bounded = |condition: &str| {
+        let rule = rule(condition).replace("deny_packages", "# deny_packages");
+        judge(&rule, Some("v1.2.3"), &Proof { coverage: Coverage::Bounded, ..proof(&all()) }).decision
+    };
+    assert_eq!(bounded("signatures.all(s, s.log == 'rekor-v1')"), Decision::Refuse);
+    assert_eq!(bounded("provenance.level == 3"), Decision::Admit);
 }
 
 #[test]
