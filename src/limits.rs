@@ -27,6 +27,8 @@ pub const EVIDENCE_MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
 pub const ATTESTATION_MANIFESTS: usize = 64;
 /// Most bytes of evidence held at once for one digest: one large SBOM and much beside it.
 pub const EVIDENCE_TOTAL_BYTES: u64 = 128 * 1024 * 1024;
+/// Most bytes of statements that attestation manifests beside one image prove, counted once for each of their signers.
+pub const RELAYED_BYTES: u64 = 2 * EVIDENCE_TOTAL_BYTES;
 /// Most bytes of evidence held at once for all digests: four of the largest, or hundreds of ordinary ones.
 pub const EVIDENCE_MEMORY_BYTES: u64 = 512 * 1024 * 1024;
 /// Most pages of a referrers list that are read.

@@ -79,17 +79,18 @@ impl Prover {
             // Held here, since checking goes on when whoever asked is gone.
             let _held = (core, room);
             let (mut facts, mut flaws) = check_all(&evidence, &Subject { digest, manifest: &manifest }, &trust, now);
-            for attestation in &attestations {
-                let (proved, flawed) = verify::check_attestation(attestation, &trust, now);
-                facts.extend(proved);
-                flaws.extend(flawed);
-            }
-            (facts, flaws)
+            let relayed = verify::check_attestations(&attestations, &trust, now);
+            facts.extend(relayed.facts);
+            flaws.extend(relayed.flaws);
+            (facts, flaws, relayed.is_bounded)
         };
         // A panic while checking is no proof of anything: undecided, never admitted (GHSA-w6c6-c85g-mmv6).
-        let (facts, flaws) = tokio::task::spawn_blocking(checking).await.map_err(Refusal::undecided)?;
+        let (facts, flaws, is_bounded) = tokio::task::spawn_blocking(checking).await.map_err(Refusal::undecided)?;
         proof.facts.extend(facts.into_iter().map(Arc::new));
         proof.flaws.extend(flaws);
+        if is_bounded && proof.coverage == Coverage::Complete {
+            proof.coverage = Coverage::Bounded;
+        }
         Ok(proof)
     }
 }

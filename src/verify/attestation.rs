@@ -3,41 +3,92 @@
 //! The chain, link by link: a trusted signer signed the digest of the manifest; the manifest lists each statement by its
 //! digest; the statement names the digest of the image. So the signer made the statement.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::evidence::{self, Attestation, Malformed, Source, Statement};
+use crate::limits;
 use crate::oci::{Digest, parse_manifest};
 use crate::trust::Trust;
 use crate::verify::claim::{about, claimed};
 use crate::verify::defect::Defect;
 use crate::verify::{Claim, Fact, Flaw, FlawKind, Subject, budget, check};
 
-/// What `attestation` proves about the image that it should be about: a fact for each of its statements and each
-/// signature of it; and what proves nothing. Without a signature that holds, nothing of it is read.
-pub fn check_attestation(attestation: &Attestation, trust: &Trust, now: Timestamp) -> (Vec<Fact>, Vec<Flaw>) {
-    let Attestation { digest, manifest, .. } = attestation;
-    let (mut signatures, mut flaws) = (Vec::new(), Vec::new());
+/// What attestation manifests prove, and what of them proves nothing.
+#[derive(Debug, Default)]
+pub struct Relayed {
+    /// For each statement, a fact for each of those who signed its manifest.
+    pub facts: Vec<Fact>,
+    /// What proves nothing.
+    pub flaws: Vec<Flaw>,
+    /// Whether more was signed than is kept.
+    pub is_bounded: bool,
+}
+
+/// What `attestations` prove about the images that they should be about. Without a signature that holds, nothing of one is
+/// read.
+///
+/// Anybody may sign what anybody pushed: a statement counts once for each signer and time, and all of that takes no more
+/// text than [`limits::RELAYED_BYTES`].
+pub fn check_attestations(attestations: &[Attestation], trust: &Trust, now: Timestamp) -> Relayed {
+    let (mut relayed, mut room) = (Relayed::default(), limits::RELAYED_BYTES);
+    for attestation in attestations {
+        let signatures = signatures(attestation, trust, now, &mut relayed.flaws);
+        if !signatures.is_empty() {
+            relayed.add(attestation, &signatures, &mut room);
+        }
+    }
+    relayed
+}
+
+/// The signatures of `attestation` that hold, one of each signer and time: whoever signed again after a time that is revoked
+/// counts by the later one.
+fn signatures(attestation: &Attestation, trust: &Trust, now: Timestamp, flaws: &mut Vec<Flaw>) -> Vec<Fact> {
+    let subject = Subject { digest: attestation.digest, manifest: &attestation.manifest };
+    let mut signatures: Vec<Fact> = Vec::new();
     for piece in &attestation.signatures {
-        match check(piece, &Subject { digest: *digest, manifest }, trust, now) {
+        match check(piece, &subject, trust, now) {
             // What else is attested about the manifest is no word for its statements.
             Ok(facts) => signatures.extend(facts.into_iter().filter(|fact| fact.claim == Claim::Signature)),
             Err(flaw) => flaws.push(flaw),
         }
     }
-    if signatures.is_empty() {
-        return (Vec::new(), flaws);
-    }
-    let mut facts = Vec::new();
-    for (source, bytes) in &attestation.statements {
-        match read(attestation, *source, bytes) {
-            Ok(claim) => {
-                facts.extend(signatures.iter().map(|signature| relay(signature, attestation, *source, &claim)));
+    signatures.sort_by_key(|fact| (by_standing(fact), fact.source));
+    let mut seen = HashSet::new();
+    signatures.retain(|fact| seen.insert(format!("{:?} {:?}", fact.signer, by_standing(fact))));
+    signatures
+}
+
+/// The one first that was made first at a proven time, then the one that holds for longest.
+fn by_standing(fact: &Fact) -> (bool, Option<Timestamp>, Reverse<Timestamp>) {
+    let end = fact.holds_until.unwrap_or(Timestamp::MAX);
+    (fact.signed_at.is_none(), fact.signed_at, Reverse(end))
+}
+
+impl Relayed {
+    /// Adds what the statements of `attestation` say by `signatures`, as far as there is `room` for their text.
+    fn add(&mut self, attestation: &Attestation, signatures: &[Fact], room: &mut u64) {
+        for (source, bytes) in &attestation.statements {
+            let claim = match read(attestation, *source, bytes) {
+                Ok(claim) => claim,
+                Err(defect) => {
+                    self.flaws.push(flaw(defect, *source));
+                    continue;
+                }
+            };
+            for signature in signatures {
+                let Some(rest) = room.checked_sub(bytes.len() as u64) else {
+                    self.is_bounded = true;
+                    break;
+                };
+                *room = rest;
+                self.facts.push(relay(signature, attestation, *source, &claim));
             }
-            Err(defect) => flaws.push(flaw(defect, *source)),
         }
     }
-    (facts, flaws)
 }
 
 /// What the statement at `source` says of the image.

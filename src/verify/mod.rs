@@ -30,7 +30,7 @@ use crate::trust::Trust;
 use crate::verify::defect::Defect;
 use crate::verify::signed::{Material, Signed};
 
-pub use attestation::check_attestation;
+pub use attestation::{Relayed, check_attestations};
 pub use fact::{Certificate, Claim, Coverage, Fact, Flaw, FlawKind, LogProof, Proof, Signer};
 
 /// The manifest that evidence should be about.

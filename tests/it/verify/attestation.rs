@@ -3,9 +3,10 @@
 
 use bonafide::evidence::{Attestation, Source, unsigned_statements};
 use bonafide::oci::{Digest, parse_manifest};
-use bonafide::verify::{Claim, Fact, Flaw, FlawKind, check_attestation};
+use bonafide::verify::{Claim, Fact, Flaw, FlawKind, Relayed, check_attestations};
 
 use super::{Bed, build, bundle};
+use crate::support::authority::identity::Identity;
 use crate::support::authority::image::Image;
 use crate::support::authority::signed::{BundleVersion, Signed};
 use crate::support::authority::statement::Statement;
@@ -40,7 +41,8 @@ fn good(bed: &Bed) -> Attestation {
 }
 
 fn check(bed: &Bed, attestation: &Attestation) -> (Vec<Fact>, Vec<Flaw>) {
-    check_attestation(attestation, &bed.trust(), bed.now())
+    let Relayed { facts, flaws, .. } = check_attestations(std::slice::from_ref(attestation), &bed.trust(), bed.now());
+    (facts, flaws)
 }
 
 #[track_caller]
@@ -141,4 +143,29 @@ fn a_signature_among_the_statements_is_signed_by_nobody() {
     let manifest = Image::attestation(bed.digest(), &[Statement::signature(bed.digest())]);
     let attestation = attestation(&bed, &manifest, &signed(&bed, manifest.digest()));
     refuses(&bed, &attestation, FlawKind::Unsupported, "not signed itself");
+}
+
+#[test]
+fn whoever_signs_a_manifest_many_times_says_its_statements_once() {
+    let bed = Bed::new();
+    let mut attestation = good(&bed);
+    attestation.signatures = vec![attestation.signatures[0].clone(); 100];
+    let (facts, flaws) = check(&bed, &attestation);
+    assert!(flaws.is_empty() && facts.len() == 1, "{flaws:?}");
+}
+
+#[test]
+fn what_signers_say_takes_no_more_text_than_its_bound_and_what_is_left_out_is_told() {
+    let bed = Bed::new();
+    let padded = provenance(bed.digest()).with(|predicate| predicate["padding"] = "x".repeat(4 * 1024 * 1024).into());
+    let manifest = Image::attestation(bed.digest(), &[padded]);
+    let mut attestation = attestation(&bed, &manifest, &signed(&bed, manifest.digest()));
+    let many = (0..65).map(|number| {
+        let signer =
+            bed.authority.keyless(&Identity::email(&format!("eve{number}@evil.example"), "https://idp.example"));
+        bundle(&signer.attest(&Statement::signature(manifest.digest())), V3)
+    });
+    attestation.signatures = many.collect();
+    let relayed = check_attestations(&[attestation], &bed.trust(), bed.now());
+    assert!(relayed.is_bounded && relayed.facts.len() < 65, "{}", relayed.facts.len());
 }
