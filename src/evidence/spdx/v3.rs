@@ -23,6 +23,9 @@ const LICENSE_DEPTH: usize = 8;
 const LICENSE_LENGTH: usize = 4096;
 /// Most licences, and most relationships to them: two for each package, and the licences themselves.
 const LICENSE_ELEMENTS: usize = 2 * limits::PACKAGES;
+/// Most bytes of expressions that packages are given in all: a document of some megabytes can give each of its packages the
+/// longest of them over and over.
+const LICENSE_TEXT: usize = 64 * 1024 * 1024;
 
 /// The version of the context, such as `3.0.1`.
 ///
@@ -147,7 +150,7 @@ impl<'de> Graph<'de> {
     fn packages(self) -> Result<Packages, Malformed> {
         let Self { packages, licenses, licensed } = self;
         let mut of: HashMap<Id<'_>, Vec<Id<'_>>> = HashMap::new();
-        let mut licenses = Licenses { elements: licenses, known: HashMap::new(), looked_at: licensed.len() };
+        let mut licenses = Licenses { elements: licenses, known: HashMap::new(), looked_at: licensed.len(), given: 0 };
         for (package, license) in licensed {
             of.entry(package).or_default().push(license);
         }
@@ -171,19 +174,29 @@ struct Licenses<'de> {
     elements: HashMap<Id<'de>, License<'de>>,
     known: HashMap<Id<'de>, String>,
     looked_at: usize,
+    /// Bytes of expressions that packages were given.
+    given: usize,
 }
 
 impl<'de> Licenses<'de> {
     /// The licence that an identifier stands for, as an expression.
     fn expression(&mut self, id: &Id<'de>) -> Result<String, Malformed> {
-        if let Some(known) = self.known.get(id) {
-            return Ok(known.clone());
+        if let Some(known) = self.known.get(id).cloned() {
+            return self.give(known);
         }
         let text = Self::put_together(id, &self.elements, LICENSE_DEPTH, &mut self.looked_at);
         if self.looked_at > LICENSE_ELEMENTS {
             return Err(Malformed::TooMuch { what: "licences", limit: LICENSE_ELEMENTS as u64 });
         }
         self.known.insert(id.clone(), text.clone());
+        self.give(text)
+    }
+
+    fn give(&mut self, text: String) -> Result<String, Malformed> {
+        self.given = self.given.saturating_add(text.len());
+        if self.given > LICENSE_TEXT {
+            return Err(Malformed::TooMuch { what: "bytes of licences", limit: LICENSE_TEXT as u64 });
+        }
         Ok(text)
     }
 
@@ -525,6 +538,20 @@ mod tests {
         let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": elements});
         let refused = crate::evidence::spdx::read(&json.to_string());
         assert!(matches!(refused, Err(Malformed::TooMuch { what: "licences", .. })));
+    }
+
+    #[test]
+    fn one_long_licence_given_over_and_over_is_too_much() {
+        let expression = json!({"type": "simplelicensing_LicenseExpression", "spdxId": "urn:e",
+            "simplelicensing_licenseExpression": "x".repeat(LICENSE_LENGTH)});
+        let again = vec!["urn:e"; LICENSE_TEXT / LICENSE_LENGTH + 1];
+        let relationship = json!({"type": "Relationship", "from": "urn:axios", "to": again,
+            "relationshipType": "hasDeclaredLicense"});
+        let axios = json!({"type": "software_Package", "spdxId": "urn:axios"});
+        let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
+            "@graph": [axios, expression, relationship]});
+        let refused = crate::evidence::spdx::read(&json.to_string());
+        assert!(matches!(refused, Err(Malformed::TooMuch { what: "bytes of licences", .. })));
     }
 
     #[test]
