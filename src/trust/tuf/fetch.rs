@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 /// A place with files, none of which is believed.
 #[async_trait]
 pub trait Fetch: fmt::Debug + Send + Sync {
-    /// The file at `path`, which is [plain](crate::trust::settings) and relative; none if there is none. Never more than
+    /// The file at `path`, which is plain (no `..`, no empty part) and relative; none if there is none. Never more than
     /// `most` bytes are taken, whatever the place says of their number.
     ///
     /// # Errors
