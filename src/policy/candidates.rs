@@ -32,7 +32,7 @@ pub(super) struct Candidates<'a> {
 
 impl<'a> Candidates<'a> {
     /// What `rule` says of them.
-    pub(super) fn weigh(&self, rule: &Rule) -> Verdict {
+    pub(super) fn weigh(&self, rule: &'a Rule) -> Verdict {
         let signatures = rule.signatures.iter().map(|identity| self.signature(identity));
         let provenance = rule.provenance.iter().map(|demand| self.provenance(demand));
         let sbom = rule.sbom.iter().map(|demand| self.sbom(demand));
@@ -146,7 +146,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// True of the facts that met the other requirements, and of one of the provenances among them.
-    fn condition(&self, rule: &Rule, condition: &Condition, are_others_met: bool) -> Requirement {
+    fn condition(&self, rule: &'a Rule, condition: &Condition, are_others_met: bool) -> Requirement {
         let kind = RequirementKind::Condition;
         if !are_others_met {
             let text = "the condition is asked once all other requirements are met".to_owned();
@@ -156,18 +156,7 @@ impl<'a> Candidates<'a> {
         if condition.asks_for_all() && self.proof.coverage != Coverage::Complete {
             return Requirement::unmet(kind, reasons(Vec::new(), kind, self.proof));
         }
-        let by_signer = |fact: &Fact| rule.signatures.iter().any(|block| block.check(fact.signer()).is_ok());
-        let signatures = self.standing(RequirementKind::Signature, by_signer);
-        let by_format = |fact: &Fact| rule.sbom.as_ref().is_some_and(|it| check_document(it, fact).is_ok());
-        let sboms = self.standing(RequirementKind::Sbom, by_format);
-        let asked = Asked {
-            image: self.request.repository.to_string(),
-            tag: self.request.tag.map_or("", Tag::as_str),
-            digest: self.request.digest.to_string(),
-            now: self.now.as_second(),
-            signatures: &signatures,
-            sboms: &sboms,
-        };
+        let asked = self.asked(rule);
         match rule.provenance.as_ref().filter(|_| condition.is_about_provenance()) {
             Some(demand) => self.condition_on(demand, condition, &asked),
             None => match condition.check(&asked, None) {
@@ -177,11 +166,38 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// What the condition of `rule` may be asked about: the facts that met its other requirements, and those of the kinds
+    /// that no requirement asks for as far as its signers made them.
+    fn asked(&self, rule: &'a Rule) -> Asked<'a> {
+        let by_signer = |fact: &Fact| rule.signatures.iter().any(|block| block.check(fact.signer()).is_ok());
+        let sbom = |demand: &SbomRule, fact: &Fact| check_document(demand, fact).is_ok();
+        Asked {
+            image: self.request.repository.to_string(),
+            tag: self.request.tag.map_or("", Tag::as_str),
+            digest: self.request.digest.to_string(),
+            now: self.now.as_second(),
+            signatures: self.standing(|fact| claims(fact.claim(), RequirementKind::Signature) && by_signer(fact)),
+            sboms: self.standing(|fact| {
+                fact.claim().sbom().is_some() && rule.sbom.as_ref().is_some_and(|demand| sbom(demand, fact))
+            }),
+            summaries: self.standing(|fact| {
+                let verified = |demand: &ProvenanceRule| self.check_provenance(demand, fact).is_ok();
+                let by_verifiers = rule.provenance.as_ref().filter(|demand| demand.takes_summaries());
+                // What somebody else says in a verifier's name is none of its.
+                fact.claim().summary().is_some() && by_verifiers.map_or_else(|| by_signer(fact), verified)
+            }),
+            vex: self.standing(|fact| fact.claim().vex().is_some() && by_signer(fact)),
+            scans: self.standing(|fact| fact.claim().scan().is_some() && by_signer(fact)),
+        }
+    }
+
     fn condition_on(&self, demand: &ProvenanceRule, condition: &Condition, asked: &Asked<'_>) -> Requirement {
         let kind = RequirementKind::Condition;
-        let does = |fact: &Fact| self.check_provenance(demand, fact).is_ok();
+        let does = |fact: &Fact| {
+            claims(fact.claim(), RequirementKind::Provenance) && self.check_provenance(demand, fact).is_ok()
+        };
         let mut misses = Vec::new();
-        for fact in self.standing(RequirementKind::Provenance, does) {
+        for fact in self.standing(does) {
             let Some(built) = demand.built(fact) else { continue };
             match condition.check(asked, Some((fact, built))) {
                 Ok(()) => return Requirement::met(kind, fact),
@@ -194,10 +210,10 @@ impl<'a> Candidates<'a> {
         Requirement::unmet(kind, vec![miss])
     }
 
-    /// The facts of `kind` that count and fit, in order of their evidence.
-    fn standing(&self, kind: RequirementKind, fits: impl Fn(&Fact) -> bool) -> Vec<&'a Arc<Fact>> {
-        let counts = |fact: &&Arc<Fact>| self.check_standing(fact).is_ok() && fits(fact);
-        let mut facts: Vec<_> = self.of(kind).filter(counts).collect();
+    /// The facts about this digest that count and fit, in order of their evidence.
+    fn standing(&self, fits: impl Fn(&Fact) -> bool) -> Vec<&'a Arc<Fact>> {
+        let counts = |fact: &&Arc<Fact>| fits(fact) && self.check_standing(fact).is_ok();
+        let mut facts: Vec<_> = self.about_subject().filter(counts).collect();
         facts.sort_by_key(|fact| fact.source());
         facts
     }
@@ -238,15 +254,7 @@ impl<'a> Candidates<'a> {
         let of_children = chain::of_children(self.proof).filter(|fact| claims(fact.claim(), RequirementKind::Sbom));
         let facts = self.of(RequirementKind::Sbom).chain(of_children);
         let facts = facts.filter(|fact| demand.check_signer(fact.signer()).is_ok());
-        let sboms = facts.filter_map(|fact| match fact.claim() {
-            Claim::Sbom(sbom) => Some(sbom),
-            Claim::Signature
-            | Claim::Provenance(_)
-            | Claim::Summary(_)
-            | Claim::Vex(_)
-            | Claim::Scan(_)
-            | Claim::Other { .. } => None,
-        });
+        let sboms = facts.filter_map(|fact| fact.claim().sbom());
         sboms.flat_map(|sbom| demand.denied_in(sbom, self.feeds).to_vec()).collect()
     }
 
@@ -298,20 +306,17 @@ impl<'a> Candidates<'a> {
 
     /// The facts about this digest that claim something of `kind`.
     fn of(&self, kind: RequirementKind) -> impl Iterator<Item = &'a Arc<Fact>> {
+        self.about_subject().filter(move |fact| claims(fact.claim(), kind))
+    }
+
+    fn about_subject(&self) -> impl Iterator<Item = &'a Arc<Fact>> {
         let subject = self.proof.subject;
-        self.proof.facts.iter().filter(move |fact| fact.subject() == subject && claims(fact.claim(), kind))
+        self.proof.facts.iter().filter(move |fact| fact.subject() == subject)
     }
 }
 
 /// Why a bill of materials does not do, apart from what it lists.
 fn check_document(demand: &SbomRule, fact: &Fact) -> Result<(), Reason> {
-    match fact.claim() {
-        Claim::Sbom(sbom) => demand.check_signer(fact.signer()).and_then(|()| demand.check_format(sbom)),
-        Claim::Signature
-        | Claim::Provenance(_)
-        | Claim::Summary(_)
-        | Claim::Vex(_)
-        | Claim::Scan(_)
-        | Claim::Other { .. } => Ok(()),
-    }
+    let Some(sbom) = fact.claim().sbom() else { return Ok(()) };
+    demand.check_signer(fact.signer()).and_then(|()| demand.check_format(sbom))
 }

@@ -105,6 +105,11 @@ impl ProvenanceRule {
         of_summaries || self.trust.iter().any(|trust| **trust == *domain)
     }
 
+    /// Whether a summary may do in place of provenance.
+    pub(super) fn takes_summaries(&self) -> bool {
+        self.summaries.is_some()
+    }
+
     /// Whether it leaves open what was built.
     pub(super) fn names_no_source(&self) -> bool {
         !self.builders.is_empty() && self.source.as_ref().is_none_or(Glob::is_anything)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::clock::duration;
 use crate::oci::Tag;
 use crate::policy::builder::Catalogue;
-use crate::policy::condition::{Condition, Demanded};
+use crate::policy::condition::Condition;
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{DEFAULT_TRUST, Identity};
 use crate::policy::pattern::Glob;
@@ -130,6 +130,7 @@ impl Rule {
         let signatures: Vec<_> = signatures.collect::<Result<_, _>>()?;
         let provenance = settings.provenance.as_ref();
         let sbom = settings.sbom.as_ref();
+        let condition = settings.condition.as_deref();
         Ok(Self {
             name: settings.name.as_str().into(),
             images: images(&settings.images, at)?,
@@ -144,7 +145,7 @@ impl Rule {
                 .transpose()?,
             sbom: sbom.map(|block| sbom_rule(block, &signatures, at, known)).transpose()?,
             age: settings.min_log_age.as_deref().map(|text| age(text, &signatures, at)).transpose()?,
-            condition: settings.condition.as_deref().map(|text| condition(text, settings, at)).transpose()?,
+            condition: condition.map(|text| Condition::compile(text, settings, &at.key("condition"))).transpose()?,
             signatures,
         })
     }
@@ -191,15 +192,6 @@ fn check_shape(settings: &RuleSettings, at: &Place) -> Result<(), PolicyError> {
         (Mode::Deny, _) if looks => Err(at.key("mode").problem(PolicyProblem::IdleRequirement("deny"))),
         (Mode::Enforce | Mode::Audit, true) | (Mode::Allow | Mode::Deny, _) => Ok(()),
     }
-}
-
-fn condition(text: &str, settings: &RuleSettings, at: &Place) -> Result<Condition, PolicyError> {
-    let demanded = Demanded {
-        signatures: !settings.signature.is_empty(),
-        provenance: settings.provenance.is_some(),
-        sbom: settings.sbom.is_some(),
-    };
-    Condition::compile(text, demanded, &at.key("condition"))
 }
 
 fn age(text: &str, signatures: &[SignatureRule], at: &Place) -> Result<Age, PolicyError> {

@@ -189,6 +189,58 @@ impl Claim {
             }
         }
     }
+
+    /// The bill of materials, if it is one.
+    pub fn sbom(&self) -> Option<&Sbom> {
+        match self {
+            Self::Sbom(sbom) => Some(sbom),
+            Self::Signature
+            | Self::Provenance(_)
+            | Self::Summary(_)
+            | Self::Vex(_)
+            | Self::Scan(_)
+            | Self::Other { .. } => None,
+        }
+    }
+
+    /// The verification summary, if it is one.
+    pub fn summary(&self) -> Option<&Summary> {
+        match self {
+            Self::Summary(summary) => Some(summary),
+            Self::Signature
+            | Self::Provenance(_)
+            | Self::Sbom(_)
+            | Self::Vex(_)
+            | Self::Scan(_)
+            | Self::Other { .. } => None,
+        }
+    }
+
+    /// The VEX document, if it is one.
+    pub fn vex(&self) -> Option<&Vex> {
+        match self {
+            Self::Vex(vex) => Some(vex),
+            Self::Signature
+            | Self::Provenance(_)
+            | Self::Sbom(_)
+            | Self::Summary(_)
+            | Self::Scan(_)
+            | Self::Other { .. } => None,
+        }
+    }
+
+    /// The vulnerability scan, if it is one.
+    pub fn scan(&self) -> Option<&Scan> {
+        match self {
+            Self::Scan(scan) => Some(scan),
+            Self::Signature
+            | Self::Provenance(_)
+            | Self::Sbom(_)
+            | Self::Summary(_)
+            | Self::Vex(_)
+            | Self::Other { .. } => None,
+        }
+    }
 }
 
 impl Fact {

@@ -1,8 +1,8 @@
 //! The policy: one test for every line that a rule can have, which fails when the line is not looked at.
 
-mod summaries;
-
 mod conditions;
+mod lists;
+mod summaries;
 
 use std::sync::Arc;
 

@@ -79,7 +79,7 @@ impl<'a> Checker<'a> {
             Type::Record(record) => {
                 field_of(record, &select.field).ok_or_else(|| unknown("field", &select.field, record))?
             }
-            Type::Table => Type::Text,
+            Type::Table(value) => *value,
             other => return Err(format!("{} has no field {:?}", in_words(&other), select.field)),
         };
         Ok(if select.test { Type::Bool } else { found })
@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
     fn comprehension(&mut self, it: &ComprehensionExpr, depth: usize) -> Result<Type, String> {
         let item = match self.type_of(&it.iter_range, depth)? {
             Type::List(item) => *item,
-            Type::Table => Type::Text,
+            Type::Table(_) => Type::Text,
             other => return Err(format!("{} is no list to go through", in_words(&other))),
         };
         let accumulated = self.type_of(&it.accu_init, depth)?;
@@ -162,10 +162,11 @@ fn function(name: &str, types: &[Type]) -> Option<Type> {
 fn of_one(name: &str, of: &Type) -> Option<Type> {
     match (name, of) {
         (operators::LOGICAL_NOT | operators::NOT_STRICTLY_FALSE, Type::Bool) => Some(Type::Bool),
-        (operators::NEGATE, Type::Int) | ("size", Type::Text | Type::List(_) | Type::Table) => Some(Type::Int),
-        (_, Type::Bool | Type::Int | Type::Text | Type::Anything | Type::List(_) | Type::Table | Type::Record(_)) => {
-            None
-        }
+        (operators::NEGATE, Type::Int) | ("size", Type::Text | Type::List(_) | Type::Table(_)) => Some(Type::Int),
+        (
+            _,
+            Type::Bool | Type::Int | Type::Text | Type::Anything | Type::List(_) | Type::Table(_) | Type::Record(_),
+        ) => None,
     }
 }
 
@@ -189,12 +190,12 @@ fn of_two(name: &str, left: Type, right: Type) -> Option<Type> {
         operators::SUBSTRACT => (left == Type::Int && right == Type::Int).then_some(Type::Int),
         operators::IN => match right {
             Type::List(item) => same(left, *item).filter(is_comparable).map(|_| Type::Bool),
-            Type::Table => (left == Type::Text).then_some(Type::Bool),
+            Type::Table(_) => (left == Type::Text).then_some(Type::Bool),
             Type::Bool | Type::Int | Type::Text | Type::Anything | Type::Record(_) => None,
         },
         operators::INDEX => match (left, right) {
             (Type::List(item), Type::Int) => Some(*item),
-            (Type::Table, Type::Text) => Some(Type::Text),
+            (Type::Table(value), Type::Text) => Some(*value),
             _ => None,
         },
         _ => None,
@@ -205,7 +206,7 @@ fn method(name: &str, types: &[Type]) -> Option<Type> {
     let texts = matches!(types, [Type::Text, Type::Text]);
     match name {
         "startsWith" | "endsWith" | "contains" | FITS => texts.then_some(Type::Bool),
-        "size" => matches!(types, [Type::Text | Type::List(_) | Type::Table]).then_some(Type::Int),
+        "size" => matches!(types, [Type::Text | Type::List(_) | Type::Table(_)]).then_some(Type::Int),
         _ => None,
     }
 }
@@ -233,7 +234,7 @@ fn is_comparable(of: &Type) -> bool {
     match of {
         Type::Bool | Type::Int | Type::Text | Type::Anything => true,
         Type::List(item) => is_comparable(item),
-        Type::Table | Type::Record(_) => false,
+        Type::Table(_) | Type::Record(_) => false,
     }
 }
 
@@ -257,7 +258,7 @@ fn in_words(of: &Type) -> String {
         Type::Text => "a text".to_owned(),
         Type::Anything => "nothing".to_owned(),
         Type::List(item) => format!("a list (each {})", in_words(item)),
-        Type::Table => "a table of texts".to_owned(),
+        Type::Table(value) => format!("a table (each {})", in_words(value)),
         Type::Record(record) => format!("a {}", record.name),
     }
 }

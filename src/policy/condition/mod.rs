@@ -15,13 +15,17 @@ use cel::{Context, Env, Program, Value};
 use serde::Serialize;
 
 use crate::policy::condition::check::Checker;
-use crate::policy::condition::vocabulary::{BuiltValue, DocumentValue, SignatureValue};
+use crate::policy::condition::vocabulary::{
+    BuiltValue, DocumentValue, SBOMS, SCANS, SIGNATURES, SUMMARIES, ScanValue, SignatureValue, SummaryValue, VEX,
+    VexValue,
+};
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::pattern::Glob;
 use crate::policy::provenance::Built;
 use crate::policy::reason::{because, shown};
+use crate::policy::settings::RuleSettings;
 use crate::policy::{Reason, ReasonCode};
-use crate::verify::{Claim, Fact};
+use crate::verify::Fact;
 
 /// Longest condition, in bytes.
 const LENGTH: usize = 4096;
@@ -30,8 +34,10 @@ const NESTED: usize = 32;
 /// The stack for reading a condition: the parser walks chains such as `1+1+..` by calling itself, and as many as fit
 /// [`LENGTH`] take up to some 20 MiB of it. An ordinary stack would overflow, and the process end.
 const STACK: usize = 64 * 1024 * 1024;
-/// Most facts of a kind that a condition sees.
+/// Most facts of a kind that a condition goes through.
 const FACTS: usize = 64;
+/// The lists that it may go through.
+const LISTS: [&str; 5] = [SIGNATURES, SBOMS, SUMMARIES, VEX, SCANS];
 /// Whether a text fits a glob: regular expressions in CEL are not anchored (GHSA-46mp-8w32-6g94).
 const FITS: &str = "fits";
 
@@ -42,27 +48,22 @@ pub(super) struct Condition {
     env: Arc<Env>,
 }
 
-/// What a rule demands beside its condition: what is not demanded cannot be spoken of.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Demanded {
-    pub(super) signatures: bool,
-    pub(super) provenance: bool,
-    pub(super) sbom: bool,
-}
-
 /// The facts that a condition is asked about.
 pub(super) struct Asked<'a> {
     pub(super) image: String,
     pub(super) tag: &'a str,
     pub(super) digest: String,
     pub(super) now: i64,
-    pub(super) signatures: &'a [&'a Arc<Fact>],
-    pub(super) sboms: &'a [&'a Arc<Fact>],
+    pub(super) signatures: Vec<&'a Arc<Fact>>,
+    pub(super) sboms: Vec<&'a Arc<Fact>>,
+    pub(super) summaries: Vec<&'a Arc<Fact>>,
+    pub(super) vex: Vec<&'a Arc<Fact>>,
+    pub(super) scans: Vec<&'a Arc<Fact>>,
 }
 
 impl Condition {
     /// Reads and checks `text`.
-    pub(super) fn compile(text: &str, demanded: Demanded, at: &Place) -> Result<Self, PolicyError> {
+    pub(super) fn compile(text: &str, rule: &RuleSettings, at: &Place) -> Result<Self, PolicyError> {
         let problem = |problem: String| at.problem(PolicyProblem::Condition(problem));
         if text.len() > LENGTH {
             return Err(problem(format!("it is longer than {LENGTH} bytes: write several rules")));
@@ -73,7 +74,7 @@ impl Condition {
         let env = Env::stdlib();
         let read = || {
             let program = env.compile(text).map_err(|error| shown(&error.to_string()))?;
-            Checker::new(&demanded.absent()).check(program.expression())?;
+            Checker::new(&absent(rule)).check(program.expression())?;
             Ok(program)
         };
         let program = on_large_stack(read).map_err(problem)?;
@@ -82,7 +83,7 @@ impl Condition {
 
     /// Whether what was not seen could answer it otherwise: it goes through all that there is.
     pub(super) fn asks_for_all(&self) -> bool {
-        self.names(vocabulary::SIGNATURES) || self.names(vocabulary::SBOMS)
+        LISTS.into_iter().any(|list| self.names(list))
     }
 
     /// Whether it is about the provenance.
@@ -109,27 +110,40 @@ impl Condition {
     }
 
     fn evaluate(&self, asked: &Asked<'_>, built: Option<(&Fact, Built<'_>)>) -> Result<Value, String> {
-        if asked.signatures.len() > FACTS || asked.sboms.len() > FACTS {
-            return Err(format!("there are more than {FACTS} signatures or bills of materials"));
-        }
         let mut context = Context::with_env(Arc::clone(&self.env));
         context.add_function(FITS, fits).map_err(|error| error.to_string())?;
         context.add_variable_from_value("image", asked.image.as_str());
         context.add_variable_from_value("tag", asked.tag);
         context.add_variable_from_value("digest", asked.digest.as_str());
         context.add_variable_from_value("now", asked.now);
-        if self.names(vocabulary::SIGNATURES) {
-            let all: Vec<_> = asked.signatures.iter().map(|fact| SignatureValue::of(fact)).collect();
-            context.add_variable_from_value(vocabulary::SIGNATURES, value_of(&all)?);
-        }
-        if self.names(vocabulary::SBOMS) {
-            let all: Vec<_> = asked.sboms.iter().filter_map(|fact| document(fact)).collect();
-            context.add_variable_from_value(vocabulary::SBOMS, value_of(&all)?);
-        }
+        self.add_list(&mut context, SIGNATURES, &asked.signatures, |fact| Some(SignatureValue::of(fact)))?;
+        self.add_list(&mut context, SBOMS, &asked.sboms, document)?;
+        self.add_list(&mut context, SUMMARIES, &asked.summaries, summary)?;
+        self.add_list(&mut context, VEX, &asked.vex, vex)?;
+        self.add_list(&mut context, SCANS, &asked.scans, scan)?;
         if let Some((fact, built)) = built {
             context.add_variable_from_value(vocabulary::PROVENANCE, value_of(&BuiltValue::of(fact, &built))?);
         }
         self.program.execute(&context).map_err(|error| error.to_string())
+    }
+
+    /// A part of a list would answer for the whole: where there are too many facts, there is no answer.
+    fn add_list<'a, V: Serialize>(
+        &self,
+        context: &mut Context<'_, '_>,
+        list: &'static str,
+        facts: &[&'a Arc<Fact>],
+        value: impl Fn(&'a Fact) -> Option<V>,
+    ) -> Result<(), String> {
+        if !self.names(list) {
+            return Ok(());
+        }
+        if facts.len() > FACTS {
+            return Err(format!("there are more than {FACTS} {list}"));
+        }
+        let all: Vec<_> = facts.iter().filter_map(|fact| value(fact)).collect();
+        context.add_variable_from_value(list, value_of(&all)?);
+        Ok(())
     }
 }
 
@@ -157,27 +171,39 @@ fn on_large_stack<T: Send>(read: impl FnOnce() -> Result<T, String> + Send) -> R
     })
 }
 
-impl Demanded {
-    fn absent(self) -> Vec<(&'static str, &'static str)> {
-        let all = [
-            (self.signatures, vocabulary::SIGNATURES, "a [[rule.signature]]"),
-            (self.provenance, vocabulary::PROVENANCE, "a [rule.provenance]"),
-            (self.sbom, vocabulary::SBOMS, "a [rule.sbom]"),
-        ];
-        all.into_iter().filter(|(is_there, ..)| !is_there).map(|(_, name, needs)| (name, needs)).collect()
-    }
+/// What `rule` does not demand cannot be spoken of; each name with what would have to be there.
+fn absent(rule: &RuleSettings) -> Vec<(&'static str, &'static str)> {
+    let signatures = (!rule.signature.is_empty(), "a [[rule.signature]]");
+    let provenance = (rule.provenance.is_some(), "a [rule.provenance]");
+    let sbom = (rule.sbom.is_some(), "a [rule.sbom]");
+    let verifiers = rule.provenance.as_ref().is_some_and(|block| block.verifiers.is_some());
+    let summaries = (verifiers || signatures.0, "verifiers in [rule.provenance], or a [[rule.signature]]");
+    let all = [
+        (SIGNATURES, signatures),
+        (vocabulary::PROVENANCE, provenance),
+        (SBOMS, sbom),
+        (SUMMARIES, summaries),
+        (VEX, signatures),
+        (SCANS, signatures),
+    ];
+    all.into_iter().filter(|(_, (is_there, _))| !is_there).map(|(name, (_, needs))| (name, needs)).collect()
 }
 
 fn document(fact: &Fact) -> Option<DocumentValue<'_>> {
-    match fact.claim() {
-        Claim::Sbom(sbom) => Some(DocumentValue::of(fact, sbom.format, &sbom.version, sbom.packages.len())),
-        Claim::Signature
-        | Claim::Provenance(_)
-        | Claim::Summary(_)
-        | Claim::Vex(_)
-        | Claim::Scan(_)
-        | Claim::Other { .. } => None,
-    }
+    let sbom = fact.claim().sbom()?;
+    Some(DocumentValue::of(fact, sbom.format, &sbom.version, sbom.packages.len()))
+}
+
+fn summary(fact: &Fact) -> Option<SummaryValue<'_>> {
+    fact.claim().summary().map(|said| SummaryValue::of(fact, said))
+}
+
+fn vex(fact: &Fact) -> Option<VexValue<'_>> {
+    fact.claim().vex().map(|said| VexValue::of(fact, said))
+}
+
+fn scan(fact: &Fact) -> Option<ScanValue<'_>> {
+    fact.claim().scan().map(|said| ScanValue::of(fact, said))
 }
 
 fn value_of(value: &impl Serialize) -> Result<Value, String> {

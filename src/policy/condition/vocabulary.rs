@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::evidence::SbomFormat;
+use crate::evidence::{
+    Dependency, Finding, SbomFormat, Scan, Severity, Summary, SummaryResult, Vex, VexStatement, VexStatus,
+};
 use crate::policy::provenance::Built;
 use crate::verify::{Certificate, Fact, LogProof, Signer};
 
@@ -21,8 +23,8 @@ pub(super) enum Type {
     /// `[]`, before anything is in it.
     Anything,
     List(Box<Type>),
-    /// Texts by names that nobody knows beforehand.
-    Table,
+    /// Values of one type by names that nobody knows beforehand.
+    Table(Box<Self>),
     Record(&'static Record),
 }
 
@@ -39,7 +41,10 @@ pub(super) enum Field {
     Int,
     Text,
     Texts,
+    /// A table of texts.
     Table,
+    /// A table of numbers.
+    Numbers,
     Record(&'static Record),
     Records(&'static Record),
 }
@@ -50,7 +55,8 @@ impl From<Field> for Type {
             Field::Int => Self::Int,
             Field::Text => Self::Text,
             Field::Texts => Self::List(Box::new(Self::Text)),
-            Field::Table => Self::Table,
+            Field::Table => Self::Table(Box::new(Self::Text)),
+            Field::Numbers => Self::Table(Box::new(Self::Int)),
             Field::Record(record) => Self::Record(record),
             Field::Records(record) => Self::List(Box::new(Self::Record(record))),
         }
@@ -68,6 +74,9 @@ pub(super) const VARIABLES: Record = Record {
         (SIGNATURES, Field::Records(&SIGNATURE)),
         (PROVENANCE, Field::Record(&BUILT)),
         (SBOMS, Field::Records(&DOCUMENT)),
+        (SUMMARIES, Field::Records(&SUMMARY)),
+        (VEX, Field::Records(&VEX_DOCUMENT)),
+        (SCANS, Field::Records(&SCAN)),
     ],
 };
 
@@ -75,6 +84,9 @@ pub(super) const VARIABLES: Record = Record {
 pub(super) const SIGNATURES: &str = "signatures";
 pub(super) const PROVENANCE: &str = "provenance";
 pub(super) const SBOMS: &str = "sboms";
+pub(super) const SUMMARIES: &str = "summaries";
+pub(super) const VEX: &str = "vex";
+pub(super) const SCANS: &str = "scans";
 
 const SIGNATURE: Record = Record {
     name: "signature",
@@ -131,6 +143,78 @@ const DOCUMENT: Record = Record {
         ("packages", Field::Int),
     ],
 };
+
+const SUMMARY: Record = Record {
+    name: "summary",
+    fields: &[
+        ("signer", Field::Record(&SIGNER)),
+        ("signed_at", Field::Int),
+        ("log", Field::Text),
+        ("verifier_id", Field::Text),
+        ("verified_at", Field::Int),
+        ("resource_uri", Field::Text),
+        ("policy_uri", Field::Text),
+        ("policy_digests", Field::Texts),
+        ("result", Field::Text),
+        ("levels", Field::Texts),
+        ("dependency_levels", Field::Numbers),
+        ("slsa_version", Field::Text),
+    ],
+};
+
+const VEX_DOCUMENT: Record = Record {
+    name: "VEX document",
+    fields: &[
+        ("signer", Field::Record(&SIGNER)),
+        ("signed_at", Field::Int),
+        ("log", Field::Text),
+        ("author", Field::Text),
+        ("issued_at", Field::Int),
+        ("statements", Field::Records(&STATEMENT)),
+    ],
+};
+
+const STATEMENT: Record = Record {
+    name: "VEX statement",
+    fields: &[
+        ("vulnerability", Field::Text),
+        ("aliases", Field::Texts),
+        ("status", Field::Text),
+        ("justification", Field::Text),
+        ("products", Field::Texts),
+    ],
+};
+
+const SCAN: Record = Record {
+    name: "scan",
+    fields: &[
+        ("signer", Field::Record(&SIGNER)),
+        ("signed_at", Field::Int),
+        ("log", Field::Text),
+        ("scanner", Field::Text),
+        ("scanner_version", Field::Text),
+        ("database", Field::Text),
+        ("database_version", Field::Text),
+        ("started_at", Field::Int),
+        ("finished_at", Field::Int),
+        ("counts", Field::Record(&COUNTS)),
+        ("findings", Field::Records(&FINDING)),
+    ],
+};
+
+const COUNTS: Record = Record {
+    name: "count",
+    fields: &[
+        ("critical", Field::Int),
+        ("high", Field::Int),
+        ("medium", Field::Int),
+        ("low", Field::Int),
+        ("negligible", Field::Int),
+        ("unknown", Field::Int),
+    ],
+};
+
+const FINDING: Record = Record { name: "finding", fields: &[("id", Field::Text), ("severity", Field::Text)] };
 
 /// Most entries of a list or table that a condition looks at: it may go through one list within another.
 pub(super) const ENTRIES: usize = 1024;
@@ -209,6 +293,83 @@ pub(super) struct DocumentValue<'a> {
     packages: i64,
 }
 
+/// What a verifier found.
+#[derive(Serialize)]
+pub(super) struct SummaryValue<'a> {
+    #[serde(flatten)]
+    signature: SignatureValue<'a>,
+    verifier_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verified_at: Option<i64>,
+    resource_uri: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_digests: Option<&'a [String]>,
+    result: SummaryResult,
+    levels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dependency_levels: Option<BTreeMap<&'a str, i64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slsa_version: Option<&'a str>,
+}
+
+/// Which vulnerabilities concern the image, and which do not.
+#[derive(Serialize)]
+pub(super) struct VexValue<'a> {
+    #[serde(flatten)]
+    signature: SignatureValue<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statements: Option<Vec<StatementValue<'a>>>,
+}
+
+#[derive(Serialize)]
+struct StatementValue<'a> {
+    vulnerability: &'a str,
+    aliases: &'a [String],
+    status: VexStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    justification: Option<&'a str>,
+    products: &'a [String],
+}
+
+/// What a scanner found. Its counts are whole where its findings are too many to be gone through.
+#[derive(Serialize)]
+pub(super) struct ScanValue<'a> {
+    #[serde(flatten)]
+    signature: SignatureValue<'a>,
+    scanner: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scanner_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database_version: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finished_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    counts: Option<CountsValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<&'a [Finding]>,
+}
+
+/// How many findings there are of each severity.
+#[derive(Serialize)]
+struct CountsValue {
+    critical: i64,
+    high: i64,
+    medium: i64,
+    low: i64,
+    negligible: i64,
+    unknown: i64,
+}
+
 impl<'a> SignatureValue<'a> {
     pub(super) fn of(fact: &'a Fact) -> Self {
         let signed_at = fact.signed_at().map(Timestamp::as_second);
@@ -245,7 +406,7 @@ impl<'a> SignerValue<'a> {
 impl<'a> BuiltValue<'a> {
     pub(super) fn of(fact: &'a Fact, built: &Built<'a>) -> Self {
         let said = built.provenance;
-        let dependencies = || said.dependencies.iter().map(|dependency| dependency.uri.as_str()).collect();
+        let uris = |all: &'a [Dependency]| all.iter().map(|dependency| dependency.uri.as_str()).collect();
         Self {
             signature: SignatureValue::of(fact),
             level: built.level.level.into(),
@@ -257,17 +418,96 @@ impl<'a> BuiltValue<'a> {
             source_branch: built.origin.branch,
             source_commit: built.origin.commit,
             workflow: built.origin.workflow,
-            // A part of a list would answer for the whole.
             workflow_inputs: Some(&said.workflow_inputs).filter(|inputs| inputs.len() <= ENTRIES),
             invocation: said.invocation.as_deref(),
-            dependencies: (said.dependencies.len() <= ENTRIES).then(dependencies),
+            dependencies: whole(&said.dependencies).map(uris),
         }
     }
 }
 
 impl<'a> DocumentValue<'a> {
     pub(super) fn of(fact: &'a Fact, format: SbomFormat, version: &'a str, packages: usize) -> Self {
-        let packages = i64::try_from(packages).unwrap_or(i64::MAX);
-        Self { signature: SignatureValue::of(fact), format, version, packages }
+        Self { signature: SignatureValue::of(fact), format, version, packages: number(packages) }
     }
+}
+
+impl<'a> SummaryValue<'a> {
+    pub(super) fn of(fact: &'a Fact, said: &'a Summary) -> Self {
+        let of_dependencies = said.dependency_levels.iter().map(|(level, count)| (level.as_str(), number(*count)));
+        Self {
+            signature: SignatureValue::of(fact),
+            verifier_id: &said.verifier_id,
+            verified_at: said.verified_at.map(Timestamp::as_second),
+            resource_uri: &said.resource_uri,
+            policy_uri: said.policy_uri.as_deref(),
+            policy_digests: whole(&said.policy_digests),
+            result: said.result,
+            levels: &said.levels,
+            dependency_levels: (said.dependency_levels.len() <= ENTRIES).then(|| of_dependencies.collect()),
+            slsa_version: said.slsa_version.as_deref(),
+        }
+    }
+}
+
+impl<'a> VexValue<'a> {
+    pub(super) fn of(fact: &'a Fact, said: &'a Vex) -> Self {
+        Self {
+            signature: SignatureValue::of(fact),
+            author: said.author.as_deref(),
+            issued_at: said.issued_at.map(Timestamp::as_second),
+            statements: whole(&said.statements).map(|all| all.iter().map(StatementValue::of).collect()),
+        }
+    }
+}
+
+impl<'a> StatementValue<'a> {
+    fn of(said: &'a VexStatement) -> Self {
+        Self {
+            vulnerability: &said.vulnerability,
+            aliases: &said.aliases,
+            status: said.status,
+            justification: said.justification.as_deref(),
+            products: &said.products,
+        }
+    }
+}
+
+impl<'a> ScanValue<'a> {
+    pub(super) fn of(fact: &'a Fact, said: &'a Scan) -> Self {
+        Self {
+            signature: SignatureValue::of(fact),
+            scanner: &said.scanner,
+            scanner_version: said.scanner_version.as_deref(),
+            database: said.database.as_deref(),
+            database_version: said.database_version.as_deref(),
+            started_at: said.started_at.map(Timestamp::as_second),
+            finished_at: said.finished_at.map(Timestamp::as_second),
+            counts: said.counts().as_ref().map(CountsValue::of),
+            findings: said.findings.as_deref().and_then(whole),
+        }
+    }
+}
+
+impl CountsValue {
+    fn of(counts: &BTreeMap<Severity, usize>) -> Self {
+        let of = |severity| number(counts.get(&severity).copied().unwrap_or(0));
+        Self {
+            critical: of(Severity::Critical),
+            high: of(Severity::High),
+            medium: of(Severity::Medium),
+            low: of(Severity::Low),
+            negligible: of(Severity::Negligible),
+            unknown: of(Severity::Unknown),
+        }
+    }
+}
+
+/// All of a list, or nothing: a part of it would answer for the whole.
+fn whole<T>(all: &[T]) -> Option<&[T]> {
+    (all.len() <= ENTRIES).then_some(all)
+}
+
+/// The numbers of conditions have a sign.
+fn number(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }

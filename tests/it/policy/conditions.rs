@@ -86,6 +86,10 @@ fn a_condition_is_checked_when_it_is_loaded() {
         ("", "no condition"),
         ("provenance.signer.subject.all(c, true)", "no list"),
         ("signatures.all(s, s.log)", "true or false"),
+        ("scans.all(s, s.counts.critcal == 0)", "a count has no field \"critcal\": known are critical, high"),
+        ("scans.all(s, s.findings.all(f, f.severity == 1))", "there is no == for a text and a number"),
+        ("summaries.all(s, s.dependency_levels['L1'] == 'a')", "there is no == for a number and a text"),
+        ("vex.exists(v, v.statements == 'x')", "there is no =="),
         ("signatures.all(a, signatures.all(b, signatures.all(c, true)))", "2 deep at most"),
     ] {
         let text = problem(condition);
@@ -172,9 +176,19 @@ fn what_is_missing_tells_more_than_a_condition_that_is_not_asked() {
 fn every_name_of_the_vocabulary_is_documented() {
     let page = include_str!("../../../docs/policy.md");
     let section = page.split("## `condition`").nth(1).unwrap().split("\n## ").next().unwrap();
-    for unknown in
-        ["zzz == 1", "provenance.zzz == 1", "signatures[0].zzz == 1", "sboms[0].zzz == 1", "provenance.signer.zzz == 1"]
-    {
+    for unknown in [
+        "zzz == 1",
+        "provenance.zzz == 1",
+        "signatures[0].zzz == 1",
+        "sboms[0].zzz == 1",
+        "provenance.signer.zzz == 1",
+        "summaries[0].zzz == 1",
+        "vex[0].zzz == 1",
+        "vex[0].statements[0].zzz == 1",
+        "scans[0].zzz == 1",
+        "scans[0].counts.zzz == 1",
+        "scans[0].findings[0].zzz == 1",
+    ] {
         let text = problem(unknown);
         for name in text.split("known are ").nth(1).unwrap().split(", ") {
             assert!(section.contains(&format!("`{name}`")), "{name} in docs/policy.md");

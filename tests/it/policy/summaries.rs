@@ -17,11 +17,11 @@ fn settings(verifier: &str, rule: &str) -> String {
     )
 }
 
-fn demanding() -> String {
+pub(super) fn demanding() -> String {
     settings("", "level = 2\nverifiers = ['corp']")
 }
 
-fn summary() -> Value {
+pub(super) fn summary() -> Value {
     let said = json!({
         "verifier_id": VERIFIER,
         "verified_at": "1970-01-01T00:00:00Z",
@@ -36,7 +36,7 @@ fn summary() -> Value {
     fact("summary", SUBJECT, &json!({ "summary": said }))
 }
 
-fn with(member: &str, value: Value) -> Value {
+pub(super) fn with(member: &str, value: Value) -> Value {
     let mut fact = summary();
     fact["claim"]["summary"][member] = value;
     fact
