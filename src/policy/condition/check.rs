@@ -35,7 +35,9 @@ impl<'a> Checker<'a> {
     pub(super) fn check(mut self, expression: &IdedExpr) -> Result<(), String> {
         match self.type_of(expression, 0)? {
             Type::Bool => Ok(()),
-            other => Err(format!("it must be true or false, but is {}", in_words(&other))),
+            other @ (Type::Int | Type::Text | Type::Anything | Type::List(_) | Type::Table(_) | Type::Record(_)) => {
+                Err(format!("it must be true or false, but is {}", in_words(&other)))
+            }
         }
     }
 
@@ -80,7 +82,9 @@ impl<'a> Checker<'a> {
                 field_of(record, &select.field).ok_or_else(|| unknown("field", &select.field, record))?
             }
             Type::Table(value) => *value,
-            other => return Err(format!("{} has no field {:?}", in_words(&other), select.field)),
+            other @ (Type::Bool | Type::Int | Type::Text | Type::Anything | Type::List(_)) => {
+                return Err(format!("{} has no field {:?}", in_words(&other), select.field));
+            }
         };
         Ok(if select.test { Type::Bool } else { found })
     }
@@ -110,7 +114,9 @@ impl<'a> Checker<'a> {
         let item = match self.type_of(&it.iter_range, depth)? {
             Type::List(item) => *item,
             Type::Table(_) => Type::Text,
-            other => return Err(format!("{} is no list to go through", in_words(&other))),
+            other @ (Type::Bool | Type::Int | Type::Text | Type::Anything | Type::Record(_)) => {
+                return Err(format!("{} is no list to go through", in_words(&other)));
+            }
         };
         let accumulated = self.type_of(&it.accu_init, depth)?;
         if self.bound.len() >= 2 * LOOPS {
@@ -175,9 +181,7 @@ fn of_two(name: &str, left: Type, right: Type) -> Option<Type> {
         operators::LOGICAL_AND | operators::LOGICAL_OR => {
             (left == Type::Bool && right == Type::Bool).then_some(Type::Bool)
         }
-        operators::EQUALS | operators::NOT_EQUALS => {
-            same(left, right).filter(|both| is_comparable(both)).map(|_| Type::Bool)
-        }
+        operators::EQUALS | operators::NOT_EQUALS => same(left, right).filter(is_comparable).map(|_| Type::Bool),
         operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS => {
             same(left, right).filter(|both| matches!(both, Type::Int | Type::Text)).map(|_| Type::Bool)
         }

@@ -22,7 +22,7 @@ pub(super) enum Type {
     Text,
     /// `[]`, before anything is in it.
     Anything,
-    List(Box<Type>),
+    List(Box<Self>),
     /// Values of one type by names that nobody knows beforehand.
     Table(Box<Self>),
     Record(&'static Record),
