@@ -1,0 +1,338 @@
+//! What one cold proof costs, in CPU time of this process: parsed, verified and judged, for every form of evidence; a bill
+//! of materials of 45 MB; a thousand pieces of junk beside one good one. `benches/run` prints it beside other verifiers.
+//!
+//! No times are asserted: machines differ. Forms take turns within each round, so that what else the machine does
+//! reaches all of them alike; the median of the rounds is printed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a benchmark ends where something is wrong, and talks to whoever started it"
+)]
+
+#[expect(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/it/support/mod.rs"]
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bonafide::config::{Config, Environment};
+use bonafide::evidence::{Evidence, Via, layers};
+use bonafide::oci::{Digest, Image as Reference, parse_manifest};
+use bonafide::policy::{Decision, Request};
+use bonafide::trust::Trust;
+use bonafide::verify::{self, Coverage, Proof, Subject};
+use jiff::{SignedDuration, Timestamp};
+use rustix::time::{ClockId, clock_gettime};
+use serde_json::json;
+
+use crate::support::authority::Authority;
+use crate::support::authority::identity::{Build, CONTAINER_GENERATOR, builder};
+use crate::support::authority::image::{Image, OCI_MANIFEST, descriptor};
+use crate::support::authority::key::Key;
+use crate::support::authority::publisher::Publisher;
+use crate::support::authority::signed::{BundleVersion, Layer, Signed};
+use crate::support::authority::signer::EntryKind;
+use crate::support::authority::statement::Statement;
+use crate::support::content::Repositories;
+use crate::support::mirror::{Mirror, world};
+use crate::support::registry::Registry;
+
+const ROUNDS: usize = 200;
+const RULES: &str = r#"
+    [[upstream]]
+    name = "docker.io"
+    url = "https://registry.example"
+    default = true
+
+    [[trust]]
+    name = "corp"
+    trusted_root = "trusted_root.json"
+
+    [[trust]]
+    name = "stamped"
+    trusted_root = "stamped.json"
+    transparency_log = "none"
+    certificate_timestamps = "none"
+
+    [[key]]
+    name = "offline"
+    path = "offline.pub"
+    without_log = "allow"
+"#;
+
+/// CPU time of this process so far.
+fn cpu() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// What is trusted, and the image that all evidence is about.
+struct Bed {
+    authority: Authority,
+    image: Image,
+    offline: Key,
+    folder: tempfile::TempDir,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let (authority, offline) = (Authority::new("corp"), Key::p256("offline"));
+        let folder = tempfile::tempdir().unwrap();
+        authority.trusted_root().write_to(folder.path());
+        fs::write(folder.path().join("stamped.json"), authority.trusted_root().timestamps_only().0.to_string())
+            .unwrap();
+        fs::write(folder.path().join("offline.pub"), offline.public_pem()).unwrap();
+        Self { authority, image: Image::new("app"), offline, folder }
+    }
+
+    fn judge(&self, rule: &str) -> Judge<'_> {
+        let text = format!("{RULES}\n[[rule]]\nname = \"rule\"\nimages = [\"docker.io/acme/*\"]\n{rule}");
+        let config = Config::parse(&text, "bench", self.folder.path(), &Environment::default()).unwrap();
+        let trust = Trust::load(&config.trust, &config.keys).unwrap();
+        Judge { bed: self, config, trust, image: "docker.io/acme/app".parse().unwrap() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.authority.time() + SignedDuration::from_hours(24)
+    }
+}
+
+struct Judge<'a> {
+    bed: &'a Bed,
+    config: Config,
+    trust: Trust,
+    image: Reference,
+}
+
+impl Judge<'_> {
+    /// From the manifest of evidence and its blob to a verdict, with nothing kept from any time before.
+    fn prove(&self, manifest: &[u8], blob: &[u8]) -> Proof {
+        let parsed = parse_manifest(manifest).unwrap();
+        let subject = Subject { digest: self.bed.image.digest(), manifest: &self.bed.image.manifest };
+        let found = layers(&parsed, Digest::of(manifest), subject.digest, Via::SignatureTag).unwrap();
+        let pieces = found.into_iter().map(|layer| layer.into_evidence(blob.to_vec().into()));
+        let facts = pieces.flat_map(|piece: Evidence| {
+            verify::check(&piece, &subject, &self.trust, self.bed.now()).unwrap_or_else(|flaw| panic!("{}", flaw.text))
+        });
+        let proof = Proof {
+            subject: subject.digest,
+            facts: facts.map(Arc::new).collect(),
+            flaws: Vec::new(),
+            children: Vec::new(),
+            coverage: Coverage::Complete,
+            collected_at: self.bed.now(),
+        };
+        let request = Request { repository: &self.image.repository, tag: None, digest: subject.digest };
+        let verdict = self.config.policy.judge(&request, Some(&proof), self.bed.now());
+        assert_eq!(verdict.decision, Decision::Admit, "{verdict:#?}");
+        proof
+    }
+}
+
+/// The manifest with one layer, and that layer.
+fn published(layer: &Layer) -> (Vec<u8>, Vec<u8>) {
+    let mut described = descriptor(&layer.media_type, &layer.bytes);
+    described["annotations"] = json!(layer.annotations);
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": OCI_MANIFEST,
+        "config": descriptor("application/vnd.oci.empty.v1+json", b"{}"), "layers": [described],
+    });
+    (serde_json::to_vec(&manifest).unwrap(), layer.bytes.clone())
+}
+
+fn bundled(signed: &Signed) -> (Vec<u8>, Vec<u8>) {
+    let version = BundleVersion::V0_3;
+    let bytes = signed.to_bundle(version).to_string().into_bytes();
+    let layer = Layer { media_type: version.media_type().to_owned(), bytes, annotations: BTreeMap::new() };
+    published(&layer)
+}
+
+/// A form of evidence: what it is called, the rule that it meets, and its bytes.
+type Form = (&'static str, &'static str, (Vec<u8>, Vec<u8>));
+
+const SIGNED: &str = "[[rule.signature]]\ntrust = \"corp\"\nissuer = \"**\"\nsubject = \"**\"";
+const STAMPED: &str = "[[rule.signature]]\ntrust = \"stamped\"\nissuer = \"**\"\nsubject = \"**\"";
+const KEYED: &str = "[[rule.signature]]\nkey = \"offline\"";
+const BUILT: &str = "[rule.provenance]\ntrust = \"corp\"\nlevel = 3";
+
+/// Those of [`forms`] that other verifiers are given too.
+const EXPORTED: [(&str, usize); 3] = [("rekor-v1", 3), ("slsa", 4), ("rekor-v2", 5)];
+
+fn forms(bed: &Bed) -> Vec<Form> {
+    let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
+    let (digest, released) = (bed.image.digest(), "refs/tags/v2.1.0");
+    let signs = bed.authority.keyless(&build.identity());
+    let builds = bed.authority.keyless(&build.identity_through(CONTAINER_GENERATOR, released));
+    let provenance = Statement::provenance_v0_2(digest, &build, &builder(CONTAINER_GENERATOR, released));
+    let signature = Statement::signature(digest);
+    let offline = bed.authority.with_key(&bed.offline).without_log();
+    vec![
+        (".sig, certificate, Rekor v1", SIGNED, published(&signs.sign(digest).to_layer())),
+        (".att, SLSA v0.2, Rekor v1 dsse", BUILT, published(&builds.attest(&provenance).to_layer())),
+        (
+            ".att, SLSA v0.2, Rekor v1 intoto 0.0.1",
+            BUILT,
+            published(&builds.clone().logged_as(EntryKind::IntotoV1).attest(&provenance).to_layer()),
+        ),
+        ("bundle v0.3, Rekor v1", SIGNED, bundled(&signs.attest(&signature))),
+        ("bundle v0.3, SLSA v0.2, Rekor v1", BUILT, bundled(&builds.attest(&provenance))),
+        ("bundle v0.3, Rekor v2, timestamp", SIGNED, bundled(&signs.clone().in_rekor_v2().attest(&signature))),
+        (
+            "bundle v0.3, timestamp alone",
+            STAMPED,
+            bundled(&signs.clone().timestamped().without_log().attest(&signature)),
+        ),
+        (".sig, key without log", KEYED, published(&offline.sign(digest).to_layer())),
+        ("bundle v0.3, key without log", KEYED, bundled(&offline.attest(&signature))),
+    ]
+}
+
+fn each_form(bed: &Bed) {
+    let forms: Vec<_> = forms(bed).into_iter().map(|(name, rule, bytes)| (name, bed.judge(rule), bytes)).collect();
+    let mut times = vec![Vec::new(); forms.len()];
+    for _ in 0..ROUNDS {
+        for ((_, judge, (manifest, blob)), times) in forms.iter().zip(&mut times) {
+            let start = cpu();
+            judge.prove(manifest, blob);
+            times.push(cpu() - start);
+        }
+    }
+    println!("{:<42} {:>10} {:>12}", "one cold proof", "CPU µs", "bytes");
+    for ((name, _, (manifest, blob)), times) in forms.iter().zip(times) {
+        println!("{name:<42} {:>10} {:>12}", median(times).as_micros(), manifest.len() + blob.len());
+    }
+}
+
+/// The medians of the forms that other verifiers are given too, after `rounds` rounds: for `benches/run`.
+fn compare(bed: &Bed, rounds: usize) {
+    let forms = forms(bed);
+    let shared = EXPORTED.map(|(name, index)| (name, bed.judge(forms[index].1), &forms[index].2));
+    let mut times = [const { Vec::new() }; EXPORTED.len()];
+    for _ in 0..rounds {
+        for ((_, judge, (manifest, blob)), times) in shared.iter().zip(&mut times) {
+            let start = cpu();
+            judge.prove(manifest, blob);
+            times.push(cpu() - start);
+        }
+    }
+    for ((name, ..), times) in shared.iter().zip(times) {
+        println!("{name} {}", median(times).as_micros());
+    }
+}
+
+/// The most memory that this process ever had, since the last call of [`forget_peak`], in MiB.
+fn peak() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<u64>().unwrap() / 1024
+}
+
+fn forget_peak() {
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// 60,000 packages in about 45 MB, as the largest distributions have.
+fn large_sbom(bed: &Bed) {
+    let names: Vec<_> = (0..60_000).map(|number| format!("pkg:npm/package-{number}@1.{}.0", number % 40)).collect();
+    let purls: Vec<_> = names.iter().map(String::as_str).collect();
+    let padding = "x".repeat(300);
+    let statement = Statement::spdx(bed.image.digest(), &purls).with(|document| {
+        for package in document["packages"].as_array_mut().unwrap() {
+            package["comment"] = json!(padding);
+        }
+    });
+    let signs = bed.authority.keyless(&Build::of("fystack/apex", "refs/tags/v1.2.3").identity());
+    let rule = "[rule.sbom]\ntrust = \"corp\"\ndeny_packages = [\"pkg:npm/axios@1.14.1\"]\n\
+                [rule.sbom.signed_by]\nissuer = \"**\"\nsubject = \"**\"";
+    let judge = bed.judge(rule);
+    let signed = signs.attest(&statement);
+    println!("\n{:<42} {:>10} {:>12} {:>12}", "SPDX, 60,000 packages", "CPU ms", "bytes", "peak MiB");
+    for (name, (manifest, blob)) in [(".att", published(&signed.to_layer())), ("bundle v0.3", bundled(&signed))] {
+        let mut times = Vec::new();
+        let before = peak_of(|| ());
+        let most = peak_of(|| {
+            for _ in 0..3 {
+                let start = cpu();
+                judge.prove(&manifest, &blob);
+                times.push(cpu() - start);
+            }
+        });
+        println!("{name:<42} {:>10} {:>12} {:>12}", median(times).as_millis(), blob.len(), most.saturating_sub(before));
+    }
+}
+
+fn peak_of(run: impl FnOnce()) -> u64 {
+    forget_peak();
+    run();
+    peak()
+}
+
+/// Through the whole program, from a request to its answer, with the registry in the same process.
+async fn junk() {
+    const RULE: &str = "[[rule]]\nname = \"signed\"\nimages = [\"docker.io/acme/*\"]\n[[rule.signature]]\n\
+        trust = \"corp\"\nissuer = \"https://idp.example\"\nsubject = \"dev@acme.example\"\n";
+    println!(
+        "\n{:<42} {:>10} {:>12} {:>12}",
+        "1,000 junk referrers beside a signature", "CPU ms", "requests", "peak MiB"
+    );
+    for count in [0_u32, 1000] {
+        let (registry, authority, image) = (Registry::start().await, Authority::new("corp"), Image::new("app"));
+        registry.set_referrers(support::registry::Referrers::Served);
+        let mirror = Mirror::start(&authority, &format!("{}{RULE}", world(&registry))).await;
+        let mut repositories = Repositories::default();
+        let mut publisher = Publisher::new(&mut repositories, "acme/app");
+        let digest = publisher.image("v1", &image);
+        let developer = support::authority::identity::Identity::email("dev@acme.example", "https://idp.example");
+        publisher.signature(digest, &authority.keyless(&developer).sign(digest));
+        for number in 0..count {
+            let text = format!("{{\"mediaType\":\"junk {number}\"}}");
+            publisher.bundle_bytes(&image, text.as_bytes(), BundleVersion::V0_3.media_type(), None);
+        }
+        registry.publish(repositories);
+        forget_peak();
+        let (before, start) = (peak(), cpu());
+        let answer = mirror.get("/v2/acme/app/manifests/v1").await;
+        let took = cpu() - start;
+        assert_eq!(answer.status.as_u16(), 200, "{:?}", answer.body);
+        let name = if count == 0 { "the signature alone" } else { "with the junk" };
+        let most = peak().saturating_sub(before);
+        println!("{name:<42} {:>10} {:>12} {most:>12}", took.as_millis(), registry.requests().len());
+    }
+}
+
+/// Writes what other verifiers can read too, for `benches/run`.
+fn export(bed: &Bed, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    bed.authority.trusted_root().write_to(folder);
+    fs::write(folder.join("artifact"), &bed.image.manifest).unwrap();
+    fs::write(folder.join("digest"), bed.image.digest().hex()).unwrap();
+    let forms = forms(bed);
+    for (name, index) in EXPORTED {
+        fs::write(folder.join(format!("{name}.json")), &forms[index].2.1).unwrap();
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let bed = Bed::new();
+    let after = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
+    if let Some(folder) = after("--export") {
+        return export(&bed, Path::new(&folder));
+    }
+    if let Some(rounds) = after("--compare") {
+        return compare(&bed, rounds.parse().unwrap());
+    }
+    each_form(&bed);
+    large_sbom(&bed);
+    junk().await;
+}
