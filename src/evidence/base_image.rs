@@ -7,7 +7,7 @@ use crate::evidence::purl::parse_purl;
 use crate::oci::{Digest, Repository, Tag};
 
 /// An image that went into a build: what the result is based on, a stage of the build, or a tool that ran in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct BaseImage {
     /// What the builder calls it, as written.
     pub uri: String,

@@ -41,7 +41,7 @@ pub enum Predicate {
 }
 
 /// How a build ran, by SLSA provenance v0.2 or v1, in the words of v1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Provenance {
     /// Which version of the predicate it was.
     pub version: SlsaVersion,
@@ -85,7 +85,7 @@ impl Provenance {
 }
 
 /// A version of the SLSA provenance predicate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum SlsaVersion {
     /// `https://slsa.dev/provenance/v0.2`
     #[serde(rename = "v0.2")]
@@ -96,7 +96,7 @@ pub enum SlsaVersion {
 }
 
 /// Something that went into a build.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Dependency {
     /// Where it came from, as written.
     pub uri: String,
@@ -105,7 +105,7 @@ pub struct Dependency {
 }
 
 /// A software bill of materials.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Sbom {
     /// Which standard it is written in.
     pub format: SbomFormat,
@@ -116,7 +116,7 @@ pub struct Sbom {
 }
 
 /// A standard for bills of materials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SbomFormat {
     /// SPDX JSON: 2.x, or 3.x (JSON-LD).

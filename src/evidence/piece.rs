@@ -15,7 +15,7 @@ pub struct Source {
 }
 
 /// How a piece of evidence is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Form {
     /// A layer of `application/vnd.dev.cosign.simplesigning.v1+json`: cosign 1 and 2, `sha256-<hex>.sig`.

@@ -16,7 +16,7 @@ const FINDINGS: usize = 65_536;
 const RATINGS: usize = 64;
 
 /// A vulnerability scan, by cosign's predicate (`cosign.sigstore.dev/attestation/vuln/v1`) or in-toto's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Scan {
     /// Which scanner, as a URI: `pkg:github/aquasecurity/trivy@0.50.0`.
     pub scanner: String,

@@ -13,7 +13,7 @@ use crate::evidence::strict::{read_checked, told};
 const LEVELS: usize = 256;
 
 /// That a verifier looked at an artifact, by `https://slsa.dev/verification_summary/v1` or `/v0.2`, in the words of v1.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Summary {
     /// `verifier.id`
     pub verifier_id: String,
@@ -36,7 +36,7 @@ pub struct Summary {
 }
 
 /// What a verifier found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SummaryResult {
     /// The policy is met.

@@ -13,7 +13,7 @@ const STATEMENTS: usize = 16_384;
 const NAMES: usize = 1024;
 
 /// An `OpenVEX` document, of any version up to v0.2.0.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Vex {
     /// Who wrote it, by their own word.
     pub author: Option<String>,
@@ -24,7 +24,7 @@ pub struct Vex {
 }
 
 /// What is said of one vulnerability.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct VexStatement {
     /// Its name: `CVE-2024-1234`.
     pub vulnerability: String,

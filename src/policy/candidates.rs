@@ -214,7 +214,7 @@ impl<'a> Candidates<'a> {
     fn standing(&self, fits: impl Fn(&Fact) -> bool) -> Vec<&'a Arc<Fact>> {
         let counts = |fact: &&Arc<Fact>| fits(fact) && self.check_standing(fact).is_ok();
         let mut facts: Vec<_> = self.about_subject().filter(counts).collect();
-        facts.sort_by_key(|fact| fact.source());
+        facts.sort_unstable();
         facts
     }
 
@@ -263,7 +263,7 @@ impl<'a> Candidates<'a> {
     fn first_that(&self, kind: RequirementKind, check: impl Fn(&Fact) -> Result<(), Reason>) -> Requirement {
         let (fit, mut misses) = self.sifted(self.of(kind), &check);
         // The same one whatever the order of the facts.
-        if let Some(fact) = fit.into_iter().min_by_key(|fact| fact.source()) {
+        if let Some(fact) = fit.into_iter().min() {
             return Requirement::met(kind, fact);
         }
         let of_children = chain::of_children(self.proof).filter(|fact| claims(fact.claim(), kind));

@@ -23,9 +23,7 @@ pub(super) fn covering<'a>(proof: &Proof, fit: &[&'a Arc<Fact>]) -> Vec<&'a Arc<
     let mut images: BTreeMap<Digest, &'a Arc<Fact>> = BTreeMap::new();
     for fact in fit {
         let first = images.entry(fact.subject()).or_insert(fact);
-        if fact.source() < first.source() {
-            *first = fact;
-        }
+        *first = (*fact).min(*first);
     }
     let attests = |child: &Digest| fit.iter().any(|fact| fact.source().manifest == *child);
     let is_covered = |child: &Digest| images.contains_key(child) || attests(child);

@@ -79,7 +79,7 @@ impl SignatureRule {
         };
         let fitting = self.alternatives.iter().map(fitting).collect();
         let mut counted = Matching { fitting, taken: vec![None; signers.len()] }.find();
-        counted.sort_by_key(|fact| fact.source());
+        counted.sort_unstable();
         counted.truncate(self.at_least);
         counted
     }
@@ -139,7 +139,7 @@ fn by_signer<'a>(facts: &[&'a Arc<Fact>]) -> BTreeMap<Person<'a>, Vec<&'a Arc<Fa
         signers.entry(person).or_default().push(*fact);
     }
     for facts in signers.values_mut() {
-        facts.sort_by_key(|fact| fact.source());
+        facts.sort_unstable();
     }
     signers
 }

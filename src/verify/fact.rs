@@ -9,8 +9,9 @@ use crate::evidence::{Form, Provenance, Sbom, Scan, Source, Summary, Vex};
 use crate::oci::Digest;
 
 /// One cryptographically proven statement about one digest. Made by [`crate::verify::check`] alone, and read back from
-/// where the store of facts put it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// where the store of facts put it. Its order means nothing, and is total: which of several facts is told must not depend
+/// on how they were found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Fact {
     pub(in crate::verify) subject: Digest,
     pub(in crate::verify) source: Source,
@@ -26,7 +27,7 @@ pub struct Fact {
 }
 
 /// Who signed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signer {
     /// The holder of a certificate that chains to the root of a trust domain, valid when it signed.
@@ -39,7 +40,7 @@ pub enum Signer {
 }
 
 /// The claims of a signing certificate (Fulcio's `oid-info.md`, 1.3.6.1.4.1.57264.1).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificate {
     /// The trust domain under which it was proved.
@@ -67,7 +68,7 @@ pub struct Certificate {
 }
 
 /// What stands behind the time of signing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LogProof {
     /// An entry of Rekor v1: promise (SET), inclusion proof, or both.
@@ -83,7 +84,7 @@ pub enum LogProof {
 }
 
 /// What is claimed about the subject.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Claim {
     /// Its digest was signed.

@@ -12,7 +12,7 @@ use bonafide::policy::{
     Decision, Known, Level, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
     Shortfall, Verdict, VerdictView,
 };
-use bonafide::verify::{Coverage, Fact, Proof};
+use bonafide::verify::{Coverage, Fact, Flaw, Proof};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -108,6 +108,22 @@ fn a_regular_expression_is_anchored_even_where_it_alternates() {
         let mut facts = vec![signature()];
         facts[0]["signer"]["certificate"]["subject"] = json!(subject);
         assert_eq!(judge(&rule, None, &proof(&facts)).decision, decision, "{subject}");
+    }
+}
+
+#[test]
+fn pitfall_07_no_line_of_a_subject_is_the_whole_of_it() {
+    for pattern in ["https://a|https://b", "(?m)https://a", "(?m)^https://a$", "https://a$|x"] {
+        let rule = signature_rule(&format!("issuer = '{ISSUER}'\nsubject_regex = '{pattern}'"));
+        for (subject, decision) in [
+            ("https://a", Decision::Admit),
+            ("https://a\n", Decision::Refuse),
+            ("https://a\nhttps://evil", Decision::Refuse),
+            ("https://evil\nhttps://a", Decision::Refuse),
+        ] {
+            let fact = signed_by(subject, "a");
+            assert_eq!(judge(&rule, None, &proof(&[fact])).decision, decision, "{pattern}: {subject:?}");
+        }
     }
 }
 
@@ -1087,6 +1103,19 @@ proptest! {
     }
 
     #[test]
+    fn the_order_of_facts_and_flaws_does_not_matter_whatever_the_rule(
+        rule in some_rule(), (facts, turned) in turned(some_facts()), (flaws, turned_flaws) in turned(some_flaws())
+    ) {
+        let judged = |facts: &[Value], flaws: &[Flaw]| {
+            judge(&rule, Some("v1.2.3"), &Proof { flaws: flaws.to_vec(), ..proof(facts) })
+        };
+        prop_assert_eq!(judged(&facts, &flaws), judged(&turned, &turned_flaws));
+        // All from one piece of evidence: then nothing but what they say tells them apart.
+        let (facts, turned) = (at_one_place(facts), at_one_place(turned));
+        prop_assert_eq!(judged(&facts, &flaws), judged(&turned, &turned_flaws));
+    }
+
+    #[test]
     fn judging_has_an_answer_for_everything(facts in some_facts(), tag in "[a-z][a-z0-9.]{0,5}", seconds in 0i64..4_000_000_000) {
         let policy = policy(RULE).unwrap();
         let (repository, tag) = (repository(), tag.parse::<Tag>().unwrap());
@@ -1102,6 +1131,53 @@ proptest! {
             }
         }
     }
+}
+
+/// The same things in two orders.
+fn turned<T: std::fmt::Debug + Clone + 'static>(
+    some: impl Strategy<Value = Vec<T>>,
+) -> impl Strategy<Value = (Vec<T>, Vec<T>)> {
+    some.prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle()))
+}
+
+fn at_one_place(mut facts: Vec<Value>) -> Vec<Value> {
+    for fact in &mut facts {
+        fact["source"]["layer"] = json!(Digest::of(b"one"));
+    }
+    facts
+}
+
+/// A rule out of every kind of requirement, each there or not.
+fn some_rule() -> impl Strategy<Value = String> {
+    let one = identity().replace('\n', ", ");
+    let any_of = format!("any_of = [{{ {one} }}, {{ {one}, source_repository = '{SOURCE}' }}]");
+    let signature = prop::sample::select(vec![identity(), any_of.clone(), format!("at_least = 2\n{any_of}")]);
+    let provenance = prop::sample::select(vec!["", "[rule.provenance]\nlevel = 3", "[rule.provenance]\nlevel = 2"]);
+    let sbom = prop::sample::select(vec![
+        "",
+        "[rule.sbom]\nformats = ['spdx']",
+        "[rule.sbom]\ndeny_packages = ['pkg:npm/axios@1.14.1']",
+        "[rule.sbom]\ndeny_packages = ['pkg:npm/left-pad']",
+    ]);
+    let line = prop::sample::select(vec!["", "min_log_age = '1h'", "condition = 'signatures.all(s, s.signed_at > 0)'"]);
+    let mode = prop::sample::select(vec!["enforce", "audit"]);
+    (mode, signature, provenance, sbom, line).prop_map(|(mode, signature, provenance, sbom, line)| {
+        format!(
+            "[[rule]]\nname = 'some'\nimages = ['docker.io/**']\nmode = '{mode}'\n{line}\n\
+             [[rule.signature]]\n{signature}\n{provenance}\n{sbom}\n"
+        )
+    })
+}
+
+fn some_flaws() -> impl Strategy<Value = Vec<Flaw>> {
+    let kinds = prop::sample::select(vec!["too-much", "malformed", "unknown-key", "signature", "subject"]);
+    let predicates = vec![None, Some("https://slsa.dev/provenance/v1"), Some("https://spdx.dev/Document")];
+    let flaw = (kinds, prop::sample::select(predicates), "[ab]").prop_map(|(kind, predicate, text)| {
+        let source = json!({"manifest": Digest::of(b"manifest"), "layer": Digest::of(text.as_bytes())});
+        let flaw = json!({"source": source, "form": null, "predicate_type": predicate, "kind": kind, "text": text});
+        serde_json::from_value(flaw).unwrap()
+    });
+    prop::collection::vec(flaw, 0..6)
 }
 
 /// A few facts, each with one thing changed or nothing.
