@@ -128,6 +128,7 @@ impl Judge<'_> {
             subject: subject.digest,
             facts: facts.map(Arc::new).collect(),
             flaws: Vec::new(),
+            elsewhere: Vec::new(),
             children: Vec::new(),
             coverage: Coverage::Complete,
             collected_at: self.bed.now(),

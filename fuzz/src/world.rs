@@ -160,6 +160,7 @@ impl World {
             facts: facts.into_iter().map(Arc::new).collect(),
             flaws: Vec::new(),
             children: Vec::new(),
+            elsewhere: Vec::new(),
             coverage: Coverage::Complete,
             collected_at: self.now,
         };

@@ -18,6 +18,7 @@ pub(in crate::cli) fn write(out: &mut Lines<'_>, fact: &Fact) -> io::Result<()> 
     }
     out.field("signed at", signed_at(fact))?;
     out.field("evidence", format_args!("{} {}", form(fact.form()), fact.source().layer))?;
+    out.optional("found in", fact.found_in())?;
     if let Some(signature) = fact.through() {
         out.field("about", fact.subject())?;
         out.field("signed by", format_args!("{}, listed by {}", signature.layer, signature.manifest))?;

@@ -91,7 +91,8 @@ fn write_flaw(out: &mut Lines<'_>, flaw: &Flaw) -> io::Result<()> {
     out.optional("claims", flaw.predicate_type.as_ref())?;
     let seemed_built = flaw.predicate_type.as_ref().is_some_and(|it| it.starts_with("https://slsa.dev/provenance/"));
     out.optional(LEVEL, seemed_built.then_some(Level::UNSIGNED))?;
-    out.field("evidence", format_args!("{} {}", flaw.form.map_or("unknown form", fact::form), flaw.source.layer))
+    out.field("evidence", format_args!("{} {}", flaw.form.map_or("unknown form", fact::form), flaw.source.layer))?;
+    out.optional("found in", flaw.found_in.as_ref())
 }
 
 fn coverage(coverage: &Coverage) -> String {

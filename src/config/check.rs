@@ -50,6 +50,7 @@ pub(super) fn policy(file: &mut File, source: &Source<'_>) -> Result<Policy, Con
     check_aliases(file, source)?;
     check_default(file, source)?;
     check_urls(file, source)?;
+    check_evidence_from(file, source)?;
     let domains = file.trust.iter().map(|domain| domain.name.as_str());
     let domains = names("trust", domains, source)?;
     check_trust(file, source)?;
@@ -103,6 +104,25 @@ fn check_aliases(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
 fn check_urls(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
     for (index, upstream) in file.upstream.iter().enumerate() {
         upstream.check_url().map_err(|error| source.at(&format!("upstream.{index}.url"), &error))?;
+    }
+    Ok(())
+}
+
+/// Evidence is fetched from upstreams that are configured, as images are, and from no others.
+fn check_evidence_from(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    let known: Vec<_> = file.upstream.iter().map(|upstream| upstream.name.as_str()).collect();
+    for (index, upstream) in file.upstream.iter().enumerate() {
+        for (place, repository) in upstream.evidence_from.iter().enumerate() {
+            let name = &repository.upstream;
+            if !known.contains(&name.as_str()) {
+                let problem = format!(
+                    "there is no [[upstream]] {name}: add one of that name, with the url and the auth to fetch evidence by, \
+                     or write one of those that are there before the slash ({})",
+                    known.join(", ")
+                );
+                return Err(source.at(&format!("upstream.{index}.evidence_from.{place}"), &problem));
+            }
+        }
     }
     Ok(())
 }

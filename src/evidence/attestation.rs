@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::evidence::{Evidence, Malformed, Source};
 use crate::limits;
-use crate::oci::{Digest, Manifest, digest_of};
+use crate::oci::{Digest, Manifest, Repository, digest_of};
 
 const STATEMENT: &str = "application/vnd.in-toto+json";
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
@@ -21,6 +21,8 @@ pub struct Attestation {
     pub digest: Digest,
     /// Its bytes.
     pub manifest: Bytes,
+    /// The repository that it was found in, if that is not the image's own.
+    pub found_in: Option<Repository>,
     /// The evidence about itself.
     pub signatures: Vec<Evidence>,
     /// The statements that could be fetched: where they are, and their bytes.

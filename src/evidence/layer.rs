@@ -86,7 +86,7 @@ impl Layer {
             Form::NotationJws => Content::Notation { envelope: bytes, format: NotationFormat::Jws },
             Form::NotationCose => Content::Notation { envelope: bytes, format: NotationFormat::Cose },
         };
-        Evidence { source: self.source, content }
+        Evidence { source: self.source, found_in: None, content }
     }
 
     fn material(&mut self) -> CosignMaterial {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::oci::Digest;
+use crate::oci::{Digest, Repository};
 
 /// Where a piece of evidence was found, for whoever wants to look at it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub enum NotationFormat {
 pub struct Evidence {
     /// Where it was found.
     pub source: Source,
+    /// The repository that it was found in, if that is not the image's own.
+    pub found_in: Option<Repository>,
     /// What it is.
     pub content: Content,
 }

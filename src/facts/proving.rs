@@ -78,6 +78,10 @@ impl Proofs {
             tracing::warn!(digest = %key.digest, "a stored proof cannot be read, it is made again");
             return Ok(None);
         };
+        // What was found where nobody looks any more counts no more.
+        if known.proof.elsewhere != key.elsewhere {
+            return Ok(None);
+        }
         let entry = self.known.entry(key.clone()).or_insert(known).await;
         Ok(Some(entry.into_value().proof))
     }

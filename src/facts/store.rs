@@ -12,12 +12,14 @@ use crate::oci::{Digest, Repository, Tag};
 /// What a proof is about: the same digest elsewhere, or under another trust, proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProofKey {
-    /// The repository that the evidence was collected in.
+    /// The repository that the digest is in, and that evidence was collected in.
     pub repository: Repository,
     /// The digest that it is about.
     pub digest: Digest,
     /// The epoch of the trust that it was checked with.
     pub epoch: String,
+    /// The other repositories that evidence was collected in. A store need not tell them apart: the proof names them itself.
+    pub elsewhere: Vec<Repository>,
 }
 
 /// What a granted digest is.

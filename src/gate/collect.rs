@@ -1,13 +1,16 @@
 //! Collecting all that an upstream published about a digest, and about the attestation manifests beside it: the blobs of
 //! what [`crate::gate::search`] finds, within bounds.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::evidence::{self, Attestation, Evidence, Layer, Source, UnsignedStatement};
 use crate::gate::memory::Memory;
-use crate::gate::search::{AT_ONCE, Attested, Notes, Place};
+use crate::gate::places::{Place, Places};
+use crate::gate::search::{AT_ONCE, Attested, Notes};
 use crate::limits::{EVIDENCE_PIECES, EVIDENCE_TOTAL_BYTES, SBOM_BYTES};
 use crate::oci::{Digest, Hasher, parse_manifest};
 use crate::upstream::{Unavailable, UnavailableKind};
@@ -25,8 +28,13 @@ pub(in crate::gate) struct Collected {
     pub(in crate::gate) room: Option<OwnedSemaphorePermit>,
 }
 
-/// A blob to fetch, and what it would be.
-enum Piece {
+/// A blob to fetch, where it is, and what it would be.
+struct Piece {
+    place: Arc<Place>,
+    what: What,
+}
+
+enum What {
     /// Evidence about the digest itself.
     Evidence(Layer),
     /// Evidence about the attestation manifest of this number.
@@ -37,18 +45,19 @@ enum Piece {
 
 /// Collects the evidence about `subject`, whose bytes are `manifest`. Never fails: what went wrong is in the coverage and
 /// the flaws.
-pub(in crate::gate) async fn collect(place: Place<'_>, subject: Digest, manifest: &[u8], memory: &Memory) -> Collected {
+pub(in crate::gate) async fn collect(places: &Places, subject: Digest, manifest: &[u8], memory: &Memory) -> Collected {
     let mut notes = Notes::default();
-    let found = place.search(subject, &mut notes).await;
+    let found = places.search(subject, &mut notes).await;
     let listed = parse_manifest(manifest).map(|manifest| evidence::attestation_manifests(&manifest));
     let referring = found.attestations.into_iter().map(|carrier| (carrier, subject)).collect();
-    let attested = place.attested(listed.unwrap_or_default(), referring, &mut notes).await;
-    let mut pieces = within_bounds(found.layers.into_iter().map(Piece::Evidence).collect(), &mut notes);
+    let attested = places.attested(listed.unwrap_or_default(), referring, &mut notes).await;
+    let layers = found.layers.into_iter().map(|(place, layer)| Piece { place, what: What::Evidence(layer) });
+    let mut pieces = within_bounds(layers.collect(), &mut notes);
     // Bounds of their own: junk beside the image hides nothing of them.
     pieces.extend(within_bounds(pieces_of(&attested, &mut notes), &mut notes));
     let room = memory.reserve(pieces.iter().map(Piece::size).sum()).await;
     let mut attestations: Vec<_> = attested.into_iter().map(Attested::before_fetching).collect();
-    let evidence = fetch_all(place, pieces, &mut attestations, &mut notes).await;
+    let evidence = fetch_all(pieces, &mut attestations, &mut notes).await;
     let coverage = match (notes.failure, notes.bounded) {
         (Some(failure), _) => Coverage::Partial { failure },
         (None, true) => Coverage::Bounded,
@@ -60,13 +69,16 @@ pub(in crate::gate) async fn collect(place: Place<'_>, subject: Digest, manifest
 fn pieces_of(attested: &[Attested], notes: &mut Notes) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (number, Attested { carrier, signatures, .. }) in attested.iter().enumerate() {
-        pieces.extend(signatures.iter().map(|layer| Piece::Signature(number, layer.clone())));
+        pieces.extend(signatures.iter().map(|(place, layer)| {
+            let what = What::Signature(number, layer.clone());
+            Piece { place: Arc::clone(place), what }
+        }));
         match evidence::unsigned_statements(&carrier.manifest, carrier.digest) {
-            Ok(statements) => pieces.extend(statements.into_iter().map(|it| Piece::Statement(number, it))),
-            Err(malformed) => {
-                let source = Source { manifest: carrier.digest, layer: carrier.digest };
-                notes.flaw(source, FlawKind::Malformed, malformed.to_string());
+            Ok(statements) => {
+                let statement = |it| Piece { place: Arc::clone(&carrier.place), what: What::Statement(number, it) };
+                pieces.extend(statements.into_iter().map(statement));
             }
+            Err(malformed) => notes.flaw(&carrier.place, carrier.source(), FlawKind::Malformed, malformed.to_string()),
         }
     }
     pieces
@@ -84,22 +96,17 @@ fn within_bounds(pieces: Vec<Piece>, notes: &mut Notes) -> Vec<Piece> {
             kept.push(piece);
         } else {
             notes.bounded |= fits;
-            notes.flaw(piece.source(), FlawKind::TooMuch, format!("it has {} bytes", piece.size()));
+            notes.flaw(&piece.place, piece.source(), FlawKind::TooMuch, format!("it has {} bytes", piece.size()));
         }
     }
     kept
 }
 
-async fn fetch_all(
-    place: Place<'_>,
-    pieces: Vec<Piece>,
-    attestations: &mut [Attestation],
-    notes: &mut Notes,
-) -> Vec<Evidence> {
+async fn fetch_all(pieces: Vec<Piece>, attestations: &mut [Attestation], notes: &mut Notes) -> Vec<Evidence> {
     let mut answers = std::pin::pin!(
         stream::iter(pieces)
             .map(|piece| async move {
-                let blob = fetch(place, &piece).await;
+                let blob = fetch(&piece).await;
                 (piece, blob)
             })
             .buffered(AT_ONCE)
@@ -109,17 +116,18 @@ async fn fetch_all(
         let Some(blob) = notes.answer(blob) else { continue };
         let Some(bytes) = blob else {
             let text = "its layer, as it says it is, is not at the upstream";
-            notes.flaw(piece.source(), FlawKind::Malformed, text);
+            notes.flaw(&piece.place, piece.source(), FlawKind::Malformed, text);
             continue;
         };
-        match piece {
-            Piece::Evidence(layer) => evidence.push(layer.into_evidence(bytes)),
-            Piece::Signature(number, layer) => {
+        let found = |layer: Layer| Evidence { found_in: piece.place.found_in(), ..layer.into_evidence(bytes.clone()) };
+        match piece.what {
+            What::Evidence(layer) => evidence.push(found(layer)),
+            What::Signature(number, layer) => {
                 if let Some(attestation) = attestations.get_mut(number) {
-                    attestation.signatures.push(layer.into_evidence(bytes));
+                    attestation.signatures.push(found(layer));
                 }
             }
-            Piece::Statement(number, statement) => {
+            What::Statement(number, statement) => {
                 if let Some(attestation) = attestations.get_mut(number) {
                     attestation.statements.push((statement.source, bytes));
                 }
@@ -133,29 +141,30 @@ impl Attested {
     fn before_fetching(self) -> Attestation {
         let Self { about, carrier, .. } = self;
         let (digest, manifest) = (carrier.digest, carrier.bytes);
-        Attestation { about, digest, manifest, signatures: Vec::new(), statements: Vec::new() }
+        let found_in = carrier.place.found_in();
+        Attestation { about, digest, manifest, found_in, signatures: Vec::new(), statements: Vec::new() }
     }
 }
 
 impl Piece {
     const fn source(&self) -> Source {
-        match self {
-            Self::Evidence(layer) | Self::Signature(_, layer) => layer.source,
-            Self::Statement(_, statement) => statement.source,
+        match &self.what {
+            What::Evidence(layer) | What::Signature(_, layer) => layer.source,
+            What::Statement(_, statement) => statement.source,
         }
     }
 
     const fn size(&self) -> u64 {
-        match self {
-            Self::Evidence(layer) | Self::Signature(_, layer) => layer.size,
-            Self::Statement(_, statement) => statement.size,
+        match &self.what {
+            What::Evidence(layer) | What::Signature(_, layer) => layer.size,
+            What::Statement(_, statement) => statement.size,
         }
     }
 
     fn limit(&self) -> u64 {
-        match self {
-            Self::Evidence(layer) | Self::Signature(_, layer) => layer.limit(),
-            Self::Statement(..) => SBOM_BYTES,
+        match &self.what {
+            What::Evidence(layer) | What::Signature(_, layer) => layer.limit(),
+            What::Statement(..) => SBOM_BYTES,
         }
     }
 }
@@ -164,9 +173,9 @@ impl Piece {
 ///
 /// Its size is a claim of whoever pushed it: a false one is a flaw of that piece, and holds up no other. No more is held
 /// in memory than it says, since that is what was reckoned with.
-async fn fetch(place: Place<'_>, piece: &Piece) -> Result<Option<Bytes>, Unavailable> {
-    let (digest, repository) = (piece.source().layer, place.repository);
-    let Some(blob) = place.upstream.blob(&repository.name, digest, 0).await? else {
+async fn fetch(piece: &Piece) -> Result<Option<Bytes>, Unavailable> {
+    let (digest, repository) = (piece.source().layer, &piece.place.repository);
+    let Some(blob) = piece.place.upstream.blob(&repository.name, digest, 0).await? else {
         return Ok(None);
     };
     let unusable = |text: String| Unavailable {

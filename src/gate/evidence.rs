@@ -2,6 +2,7 @@
 //! work through this mirror. No image may leave in the clothes of evidence.
 
 use std::io;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -11,7 +12,6 @@ use crate::evidence::{is_evidence_blob, is_evidence_manifest};
 use crate::facts::{Grant, GrantKind};
 use crate::gate::Gate;
 use crate::gate::admitted::{Admitted, Refusal};
-use crate::gate::search::Place;
 use crate::gate::serve::reached;
 use crate::limits::SERVED_EVIDENCE;
 use crate::oci::{Descriptor, Digest, ErrorCode, Image, Manifest, Reference, Repository, digest_of, parse_manifest};
@@ -25,7 +25,7 @@ struct Carrier {
 }
 
 impl Gate {
-    /// The evidence about `subject`, if that is admitted: every manifest that says so itself and carries nothing that
+    /// The evidence about `subject` in its own repository, if that is admitted: every manifest that says so itself and carries nothing that
     /// could be run, over all pages of the upstream and its fallback tag.
     ///
     /// # Errors
@@ -33,13 +33,12 @@ impl Gate {
     pub async fn referrers(&self, repository: &Repository, subject: Digest) -> Result<Vec<Descriptor>, Refusal> {
         let image = Image { repository: repository.clone(), reference: Reference::Digest(subject) };
         let admitted = self.admit(&image).await?;
-        let upstream = self.upstream(&repository.upstream)?;
-        let place = Place { manifests: &self.manifests, upstream: &*upstream, repository };
+        let place = Arc::new(self.place(repository)?);
         let mut digests = place.referrers(subject).await?;
         digests.truncate(SERVED_EVIDENCE);
         let mut descriptors = Vec::new();
         for digest in digests {
-            let Some(carrier) = self.referrer(&*upstream, &admitted, digest).await? else { continue };
+            let Some(carrier) = self.referrer(&*place.upstream, &admitted, digest).await? else { continue };
             if self.grant_carrier(&admitted, &carrier).await? {
                 descriptors.extend(carrier.manifest.as_referrer(digest, carrier.bytes.len() as u64));
             }

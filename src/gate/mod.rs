@@ -13,6 +13,7 @@ mod explain;
 mod manifests;
 mod memory;
 mod metrics;
+mod places;
 mod prove;
 mod reach;
 mod resolve;
@@ -123,7 +124,6 @@ impl Gate {
         let metrics = Metrics::register(registry)?;
         let manifests = Manifests::new(Arc::clone(&content));
         let prover = Arc::new(Prover {
-            manifests: manifests.clone(),
             clock: Arc::clone(&clock),
             cores: Arc::new(Semaphore::new(cores)),
             memory: Memory::new(EVIDENCE_MEMORY_BYTES),
@@ -350,28 +350,29 @@ impl Gate {
 
     /// What is known of `root`, found out first if nothing is.
     async fn proof(&self, repository: &Repository, root: Digest, trust: &Arc<Trust>) -> Result<Arc<Proof>, Refusal> {
-        match self.facts.proof(&key(repository, root, trust)).await? {
+        match self.facts.proof(&self.key(repository, root, trust)).await? {
             Some(proof) => Ok(proof),
             None => self.prove(repository, root, trust).await,
         }
     }
 
     async fn prove(&self, repository: &Repository, root: Digest, trust: &Arc<Trust>) -> Result<Arc<Proof>, Refusal> {
-        let upstream = self.upstream(&repository.upstream)?;
-        let (prover, of, under) = (Arc::clone(&self.prover), repository.clone(), Arc::clone(trust));
-        let proving = async move { prover.prove(&*upstream, &of, root, under).await };
-        self.facts.prove(&key(repository, root, trust), proving).await
+        let places = self.places(repository)?;
+        let (prover, under) = (Arc::clone(&self.prover), Arc::clone(trust));
+        let proving = async move { prover.prove(&places, root, under).await };
+        self.facts.prove(&self.key(repository, root, trust), proving).await
+    }
+
+    /// What is proven under one snapshot, or with evidence of one place, is never found without it.
+    fn key(&self, repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
+        let (repository, elsewhere) = (repository.clone(), self.elsewhere(repository));
+        ProofKey { repository, digest, epoch: trust.epoch().to_string(), elsewhere }
     }
 
     /// Whether evidence may have been published since it was collected: signatures arrive late.
     fn is_stale(&self, proof: &Proof) -> bool {
         self.clock.now().duration_since(proof.collected_at).unsigned_abs() > REFUSAL_TTL
     }
-}
-
-/// What is proven under one snapshot is never found under another.
-fn key(repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
-    ProofKey { repository: repository.clone(), digest, epoch: trust.epoch().to_string() }
 }
 
 /// `proof` as it is for a rule that names a trust domain whose root is not there yet: what is not proven under that domain

@@ -12,18 +12,15 @@ use crate::clock::Clock;
 use crate::evidence::{self, Evidence};
 use crate::gate::admitted::Refusal;
 use crate::gate::collect::{Collected, collect};
-use crate::gate::manifests::Manifests;
 use crate::gate::memory::Memory;
-use crate::gate::search::Place;
+use crate::gate::places::Places;
 use crate::limits::PROVING_TIME;
-use crate::oci::{Digest, Repository, digest_of, parse_manifest};
+use crate::oci::{Digest, digest_of, parse_manifest};
 use crate::trust::Trust;
-use crate::upstream::Upstream;
 use crate::verify::{self, Coverage, Flaw, Proof, Subject};
 
 /// What proving needs.
 pub(in crate::gate) struct Prover {
-    pub(in crate::gate) manifests: Manifests,
     pub(in crate::gate) clock: Arc<dyn Clock>,
     /// One permit a core: checking is pure computation.
     pub(in crate::gate) cores: Arc<Semaphore>,
@@ -39,25 +36,25 @@ impl fmt::Debug for Prover {
 }
 
 impl Prover {
-    /// Everything that can be found out about `digest` now, under `trust`.
+    /// Everything that can be found out in `places` about `digest` now, under `trust`.
     ///
     /// # Errors
     /// [`Refusal::NotFound`] if the upstream does not have the manifest, [`Refusal::Undecided`] if it cannot be asked
     /// for it. Evidence that cannot be asked for is no error but [`Coverage::Partial`].
     pub(in crate::gate) async fn prove(
         &self,
-        upstream: &dyn Upstream,
-        repository: &Repository,
+        places: &Places,
         digest: Digest,
         trust: Arc<Trust>,
     ) -> Result<Proof, Refusal> {
         let _timer = self.seconds.start_timer();
-        let manifest = self.manifests.bytes(upstream, repository, digest).await.map_err(Refusal::from)?;
-        let manifest = manifest.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
-        let place = Place { manifests: &self.manifests, upstream, repository };
-        let collecting = Box::pin(collect(place, digest, &manifest, &self.memory));
+        let own = &places.own;
+        let manifest = own.manifests.bytes(&*own.upstream, &own.repository, digest).await.map_err(Refusal::from)?;
+        let manifest = manifest.ok_or_else(|| Refusal::no_manifest(&own.repository, digest))?;
+        let collecting = Box::pin(collect(places, digest, &manifest, &self.memory));
         let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
-        self.check(digest, manifest, collected, trust).await
+        let proof = self.check(digest, manifest, collected, trust).await?;
+        Ok(Proof { elsewhere: places.elsewhere(), ..proof })
     }
 
     async fn check(
@@ -69,7 +66,15 @@ impl Prover {
     ) -> Result<Proof, Refusal> {
         let Collected { evidence, attestations, flaws, coverage, room } = collected;
         let (children, collected_at) = (children(&manifest), self.clock.now());
-        let mut proof = Proof { subject: digest, children, facts: Vec::new(), flaws, coverage, collected_at };
+        let mut proof = Proof {
+            subject: digest,
+            children,
+            elsewhere: Vec::new(),
+            facts: Vec::new(),
+            flaws,
+            coverage,
+            collected_at,
+        };
         if evidence.is_empty() && attestations.is_empty() {
             return Ok(proof);
         }

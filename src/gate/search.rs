@@ -1,28 +1,22 @@
-//! Looking for manifests of evidence about one digest: signature tag, attestation tag, referrers and their fallback tag,
-//! as one union (`docs/evidence.md`). What cannot be asked for is told apart from what is not there.
+//! Looking for manifests of evidence about one digest: signature tag, attestation tag, referrers and their fallback tag
+//! of each place, as one union (`docs/evidence.md`). What cannot be asked for is told apart from what is not there.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 
 use crate::evidence::{self, Layer, Source, Via};
-use crate::gate::manifests::Manifests;
+use crate::gate::places::{Place, Places};
 use crate::limits::{ATTESTATION_MANIFESTS, EVIDENCE_MANIFEST_BYTES, EVIDENCE_PIECES};
-use crate::oci::{Descriptor, Digest, Manifest, Repository, Tag, digest_of};
-use crate::upstream::{Unavailable, Upstream};
+use crate::oci::{Descriptor, Digest, Manifest, Tag, digest_of};
+use crate::upstream::Unavailable;
 use crate::verify::{Flaw, FlawKind};
 
 /// Requests for evidence under way at once for one digest: registries limit connections, and four round trips suffice.
 pub(in crate::gate) const AT_ONCE: usize = 8;
-
-/// Where evidence is looked for.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::gate) struct Place<'a> {
-    pub(in crate::gate) manifests: &'a Manifests,
-    pub(in crate::gate) upstream: &'a dyn Upstream,
-    pub(in crate::gate) repository: &'a Repository,
-}
 
 /// What went wrong on the way, or was left aside.
 #[derive(Debug, Default)]
@@ -32,9 +26,10 @@ pub(in crate::gate) struct Notes {
     pub(in crate::gate) bounded: bool,
 }
 
-/// A manifest as fetched.
+/// A manifest as fetched, and where: what it lists is there too.
 #[derive(Debug)]
 pub(in crate::gate) struct Carrier {
+    pub(in crate::gate) place: Arc<Place>,
     pub(in crate::gate) digest: Digest,
     pub(in crate::gate) bytes: Bytes,
     pub(in crate::gate) manifest: Manifest,
@@ -44,7 +39,7 @@ pub(in crate::gate) struct Carrier {
 #[derive(Debug, Default)]
 pub(in crate::gate) struct Found {
     /// The layers of evidence, those of the tags first, then the small ones.
-    pub(in crate::gate) layers: Vec<Layer>,
+    pub(in crate::gate) layers: Vec<(Arc<Place>, Layer)>,
     /// The referrers that list unsigned statements.
     pub(in crate::gate) attestations: Vec<Carrier>,
     /// The bytes of all manifests that they came from, since annotations are held with them.
@@ -57,38 +52,47 @@ pub(in crate::gate) struct Found {
 pub(in crate::gate) struct Attested {
     pub(in crate::gate) about: Digest,
     pub(in crate::gate) carrier: Carrier,
-    pub(in crate::gate) signatures: Vec<Layer>,
+    pub(in crate::gate) signatures: Vec<(Arc<Place>, Layer)>,
 }
 
-impl Place<'_> {
-    /// Everything that may be evidence about `subject`: two sequential round trips, and more only for many referrers.
-    pub(in crate::gate) async fn search(self, subject: Digest, notes: &mut Notes) -> Found {
-        let (signature, attestation) = (evidence::signature_tag(subject), evidence::attestation_tag(subject));
-        let (signatures, attestations, referrers) =
-            tokio::join!(self.tagged(&signature), self.tagged(&attestation), self.referrers(subject));
-        let mut found = Found::default();
-        for (carrier, via) in [(signatures, Via::SignatureTag), (attestations, Via::AttestationTag)] {
-            if let Some(carrier) = notes.answer(carrier).flatten() {
-                found.add(&carrier, subject, via, notes);
+/// What one place names as evidence about one digest.
+struct Published {
+    signatures: Result<Option<Carrier>, Unavailable>,
+    attestations: Result<Option<Carrier>, Unavailable>,
+    referrers: Result<Vec<(Arc<Place>, Digest)>, Unavailable>,
+}
+
+impl Places {
+    /// Everything that may be evidence about `subject`: two sequential round trips, and more only for many referrers. The
+    /// tags of all places go first, then their referrers; each bound counts over all of them.
+    pub(in crate::gate) async fn search(&self, subject: Digest, notes: &mut Notes) -> Found {
+        let (mut found, mut referrers) = (Found::default(), Vec::new());
+        for published in join_all(self.each().map(|place| place.published(subject))).await {
+            let tags = [(published.signatures, Via::SignatureTag), (published.attestations, Via::AttestationTag)];
+            for (carrier, via) in tags {
+                if let Some(carrier) = notes.answer(carrier).flatten() {
+                    found.add(&carrier, subject, via, notes);
+                }
             }
+            referrers.extend(notes.answer(published.referrers).unwrap_or_default());
         }
         let of_tags = found.layers.len();
-        let referrers = notes.answer(referrers).unwrap_or_default();
         let referrers = notes.within(EVIDENCE_PIECES, referrers);
-        let mut answers = std::pin::pin!(self.carriers(referrers));
+        let carriers = stream::iter(referrers).map(|(place, digest)| async move { place.carrier(digest).await });
+        let mut answers = std::pin::pin!(carriers.buffered(AT_ONCE));
         while let Some(answer) = answers.next().await {
             let Some(carrier) = notes.answer(answer).flatten() else { continue };
             found.add(&carrier, subject, Via::Referrer, notes);
             found.add_attestation(carrier, subject, notes);
         }
         // Strangers who may attach large junk do not crowd out what is small.
-        found.layers.get_mut(of_tags..).unwrap_or_default().sort_by_key(|layer| layer.size);
+        found.layers.get_mut(of_tags..).unwrap_or_default().sort_by_key(|(_, layer)| layer.size);
         found
     }
 
     /// Each of these attestation manifests that somebody may have signed, with the layers that may say so.
     pub(in crate::gate) async fn attested(
-        self,
+        &self,
         manifests: Vec<(Digest, Digest)>,
         referrers: Vec<(Carrier, Digest)>,
         notes: &mut Notes,
@@ -113,7 +117,7 @@ impl Place<'_> {
     }
 
     /// One attestation manifest, unless nothing is published about it: then nobody signed it.
-    async fn signed(self, carrier: Result<Carrier, Digest>, about: Digest, notes: &mut Notes) -> Option<Attested> {
+    async fn signed(&self, carrier: Result<Carrier, Digest>, about: Digest, notes: &mut Notes) -> Option<Attested> {
         let digest = carrier.as_ref().map_or_else(|digest| *digest, |carrier| carrier.digest);
         let signatures = Box::pin(self.search(digest, notes)).await.layers;
         if signatures.is_empty() {
@@ -121,16 +125,27 @@ impl Place<'_> {
         }
         let carrier = match carrier {
             Ok(carrier) => carrier,
-            Err(digest) => notes.answer(self.carrier(digest).await).flatten()?,
+            // An index lists what is beside it.
+            Err(digest) => notes.answer(self.own.carrier(digest).await).flatten()?,
         };
         Some(Attested { about, carrier, signatures })
+    }
+}
+
+impl Place {
+    async fn published(self: &Arc<Self>, subject: Digest) -> Published {
+        let (signature, attestation) = (evidence::signature_tag(subject), evidence::attestation_tag(subject));
+        let (signatures, attestations, referrers) =
+            tokio::join!(self.tagged(&signature), self.tagged(&attestation), self.referrers(subject));
+        let here = |referrers: Vec<_>| referrers.into_iter().map(|digest| (Arc::clone(self), digest)).collect();
+        Published { signatures, attestations, referrers: referrers.map(here) }
     }
 
     /// The digests that the referrers API and the fallback tag list for `subject`, without repeats, those first that say
     /// of themselves to be evidence.
     ///
     /// What the list says of a referrer (artifact type, annotations) is unsigned and often wrong, so it selects nothing.
-    pub(in crate::gate) async fn referrers(self, subject: Digest) -> Result<Vec<Digest>, Unavailable> {
+    pub(in crate::gate) async fn referrers(self: &Arc<Self>, subject: Digest) -> Result<Vec<Digest>, Unavailable> {
         let fallback = evidence::referrers_tag(subject);
         let (listed, tagged) =
             tokio::join!(self.upstream.referrers(&self.repository.name, subject), self.tagged(&fallback));
@@ -144,11 +159,7 @@ impl Place<'_> {
         Ok(digests.filter(|digest| seen.insert(*digest)).collect())
     }
 
-    fn carriers(self, digests: Vec<Digest>) -> impl Stream<Item = Result<Option<Carrier>, Unavailable>> {
-        stream::iter(digests).map(move |digest| self.carrier(digest)).buffered(AT_ONCE)
-    }
-
-    async fn tagged(self, tag: &Tag) -> Result<Option<Carrier>, Unavailable> {
+    async fn tagged(self: &Arc<Self>, tag: &Tag) -> Result<Option<Carrier>, Unavailable> {
         match self.upstream.resolve(&self.repository.name, tag).await? {
             Some(digest) => self.carrier(digest).await,
             None => Ok(None),
@@ -156,9 +167,9 @@ impl Place<'_> {
     }
 
     /// A manifest; what is no manifest is left out as junk.
-    async fn carrier(self, digest: Digest) -> Result<Option<Carrier>, Unavailable> {
-        let found = self.manifests.evidence(self.upstream, self.repository, digest).await?;
-        Ok(found.map(|(bytes, manifest)| Carrier { digest, bytes, manifest }))
+    async fn carrier(self: &Arc<Self>, digest: Digest) -> Result<Option<Carrier>, Unavailable> {
+        let found = self.manifests.evidence(&*self.upstream, &self.repository, digest).await?;
+        Ok(found.map(|(bytes, manifest)| Carrier { place: Arc::clone(self), digest, bytes, manifest }))
     }
 }
 
@@ -168,12 +179,11 @@ impl Found {
             Ok(layers) if layers.is_empty() => {}
             Ok(layers) => {
                 if self.has_room(carrier, notes) {
-                    self.layers.extend(layers);
+                    self.layers.extend(layers.into_iter().map(|layer| (Arc::clone(&carrier.place), layer)));
                 }
             }
             Err(malformed) => {
-                let source = Source { manifest: carrier.digest, layer: carrier.digest };
-                notes.flaw(source, FlawKind::Malformed, malformed.to_string());
+                notes.flaw(&carrier.place, carrier.source(), FlawKind::Malformed, malformed.to_string());
             }
         }
     }
@@ -203,6 +213,13 @@ impl Found {
     }
 }
 
+impl Carrier {
+    /// The manifest as a whole, where it is nothing in it that something is wrong with.
+    pub(in crate::gate) const fn source(&self) -> Source {
+        Source { manifest: self.digest, layer: self.digest }
+    }
+}
+
 impl Notes {
     /// The first `most` of them; what is beyond is left aside.
     pub(in crate::gate) fn within<T>(&mut self, most: usize, mut all: Vec<T>) -> Vec<T> {
@@ -216,8 +233,9 @@ impl Notes {
         answer.map_err(|unavailable| self.failure = Some(unavailable.to_string())).ok()
     }
 
-    pub(in crate::gate) fn flaw(&mut self, source: Source, kind: FlawKind, text: impl Into<String>) {
-        self.flaws.push(Flaw { source, form: None, predicate_type: None, kind, text: text.into() });
+    pub(in crate::gate) fn flaw(&mut self, place: &Place, source: Source, kind: FlawKind, text: impl Into<String>) {
+        let (found_in, text) = (place.found_in(), text.into());
+        self.flaws.push(Flaw { source, found_in, form: None, predicate_type: None, kind, text });
     }
 
     fn add(&mut self, other: Self) {

@@ -51,6 +51,8 @@ struct File {
     digest: Digest,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     children: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    elsewhere: Vec<Repository>,
     tags: Vec<Tag>,
     collected_at: Timestamp,
     coverage: Coverage,
@@ -76,8 +78,15 @@ impl RecordedFacts {
 
     /// An image about which nothing is published.
     pub fn none(repository: Repository, digest: Digest, collected_at: Timestamp) -> Self {
-        let (facts, flaws, coverage) = (Vec::new(), Vec::new(), Coverage::Complete);
-        let proof = Proof { subject: digest, children: Vec::new(), facts, flaws, coverage, collected_at };
+        let proof = Proof {
+            subject: digest,
+            children: Vec::new(),
+            elsewhere: Vec::new(),
+            facts: Vec::new(),
+            flaws: Vec::new(),
+            coverage: Coverage::Complete,
+            collected_at,
+        };
         Self { repository, tags: Vec::new(), proof }
     }
 
@@ -137,12 +146,13 @@ fn more_hopeful(first: Verdict, second: Verdict) -> Verdict {
 
 impl From<RecordedFacts> for File {
     fn from(recorded: RecordedFacts) -> Self {
-        let Proof { subject, children, facts, flaws, coverage, collected_at } = recorded.proof;
+        let Proof { subject, children, elsewhere, facts, flaws, coverage, collected_at } = recorded.proof;
         Self {
             format: FORMAT.to_owned(),
             repository: recorded.repository.to_string(),
             digest: subject,
             children,
+            elsewhere,
             tags: recorded.tags,
             collected_at,
             coverage,
@@ -171,8 +181,15 @@ impl TryFrom<File> for RecordedFacts {
         if let Some(fact) = file.facts.iter().find(|fact| !is_about(fact, &file)) {
             return Err(format!("a fact is about {}, and not about {}", fact.subject(), file.digest));
         }
-        let (facts, flaws, coverage, collected_at) = (file.facts, file.flaws, file.coverage, file.collected_at);
-        let proof = Proof { subject: file.digest, children: file.children, facts, flaws, coverage, collected_at };
+        let proof = Proof {
+            subject: file.digest,
+            children: file.children,
+            elsewhere: file.elsewhere,
+            facts: file.facts,
+            flaws: file.flaws,
+            coverage: file.coverage,
+            collected_at: file.collected_at,
+        };
         Ok(Self { repository, tags: file.tags, proof })
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::evidence::{Form, Provenance, SbomFormat, Scan, Source, Summary, Vex};
-use crate::oci::Digest;
+use crate::oci::{Digest, Repository};
 use crate::policy::{Decision, Level, Mode, Reason, Requirement, RequirementKind, Verdict};
 use crate::verify::{Claim, Fact, LogProof, Signer};
 
@@ -32,6 +32,8 @@ struct RequirementView<'a> {
 pub struct FactView<'a> {
     subject: Digest,
     source: Source,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found_in: Option<&'a Repository>,
     #[serde(skip_serializing_if = "Option::is_none")]
     through: Option<Source>,
     form: Form,
@@ -84,6 +86,7 @@ impl<'a> From<&'a Fact> for FactView<'a> {
         Self {
             subject: fact.subject(),
             source: fact.source(),
+            found_in: fact.found_in(),
             through: fact.through(),
             form: fact.form(),
             signer: fact.signer(),

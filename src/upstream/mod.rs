@@ -9,6 +9,7 @@ mod challenge;
 mod connector;
 mod credentials;
 mod download;
+mod evidence_from;
 mod exchange;
 #[cfg(fuzzing)]
 pub mod fuzzing;

@@ -8,9 +8,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::clock::{duration_schema, read_duration};
-use crate::oci::UpstreamName;
+use crate::oci::{Repository, UpstreamName};
 use crate::upstream::AddressError;
 use crate::upstream::address::check_address;
+use crate::upstream::evidence_from::{Written, read_repositories};
 
 /// One `[[upstream]]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -30,6 +31,10 @@ pub struct Settings {
     pub auth: Option<AuthSettings>,
     /// Certificates (PEM) of authorities to trust besides those of the system.
     pub ca: Option<PathBuf>,
+    /// Where evidence about its images is looked for besides their own repositories: `upstream/repository`, or a list of such.
+    #[serde(default, deserialize_with = "read_repositories")]
+    #[schemars(with = "Written")]
+    pub evidence_from: Vec<Repository>,
     /// How long the digest of a tag is remembered before the upstream is asked again.
     #[serde(default = "tag_ttl", deserialize_with = "read_duration")]
     #[schemars(schema_with = "duration_schema")]
@@ -112,6 +117,7 @@ impl Settings {
             aliases: Vec::new(),
             auth: None,
             ca: None,
+            evidence_from: Vec::new(),
             tag_ttl: tag_ttl(),
             connect_timeout: connect_timeout(),
             answer_timeout: answer_timeout(),
@@ -207,6 +213,21 @@ mod tests {
             assert!(auth(wrong).unwrap_err().to_string().contains("docker_config"), "{wrong}");
         }
         assert!(auth("{ username = 'u', password = 'p' }").is_err());
+    }
+
+    #[test]
+    fn evidence_is_from_one_repository_or_several_and_each_names_its_upstream() {
+        let from = |value: &str| {
+            let settings = read(&format!("name = 'a'\nurl = 'http://a'\nevidence_from = {value}"))?;
+            Ok::<_, toml::de::Error>(settings.evidence_from.iter().map(ToString::to_string).collect::<Vec<_>>())
+        };
+        assert_eq!(from("'ghcr.io/acme/signatures'").unwrap(), ["ghcr.io/acme/signatures"]);
+        assert_eq!(from("['hub/signatures', 'docker.io/a/b']").unwrap(), ["hub/signatures", "docker.io/a/b"]);
+        for wrong in ["''", "'signatures'", "'https://ghcr.io/a'", "'ghcr.io/a:tag'", "'ghcr.io/'", "['ghcr.io/A']"] {
+            let error = from(wrong).unwrap_err().to_string();
+            assert!(error.contains("\"registry.example.com/signatures\""), "{wrong}: {error}");
+        }
+        assert!(from("5").unwrap_err().to_string().contains("upstream/repository"));
     }
 
     #[test]

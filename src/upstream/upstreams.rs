@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::clock::{Clock, SystemClock};
-use crate::oci::UpstreamName;
+use crate::oci::{Repository, UpstreamName};
 use crate::upstream::address::{AddressError, Base};
 use crate::upstream::connector::{Connector, Proxy};
 use crate::upstream::credentials::{Credentials, CredentialsError};
@@ -112,6 +112,7 @@ pub struct Upstreams {
 struct Configured {
     remote: Arc<Remote>,
     tag_ttl: Duration,
+    evidence_from: Vec<Repository>,
 }
 
 /// What clients call Docker Hub besides `docker.io`.
@@ -167,6 +168,11 @@ impl Upstreams {
         self.find(name).map_or(Duration::ZERO, |configured| configured.tag_ttl)
     }
 
+    /// Where evidence about the images of `name` is looked for besides their own repositories.
+    pub fn evidence_from(&self, name: &UpstreamName) -> &[Repository] {
+        self.find(name).map_or(&[], |configured| &configured.evidence_from)
+    }
+
     /// The upstream that serves requests which name none.
     pub const fn default_name(&self) -> Option<&UpstreamName> {
         self.default.as_ref()
@@ -194,7 +200,8 @@ impl Upstreams {
 
     fn add(&mut self, settings: &Settings, remote: Remote) -> Result<(), UpstreamError> {
         let name = &settings.name;
-        let configured = Configured { remote: Arc::new(remote), tag_ttl: settings.tag_ttl };
+        let evidence_from = settings.evidence_from.clone();
+        let configured = Configured { remote: Arc::new(remote), tag_ttl: settings.tag_ttl, evidence_from };
         if self.configured.insert(name.clone(), configured).is_some() {
             return Err(UpstreamError::Duplicate(name.clone()));
         }

@@ -75,7 +75,7 @@ impl Relayed {
             let claim = match read(attestation, *source, bytes) {
                 Ok(claim) => claim,
                 Err(defect) => {
-                    self.flaws.push(flaw(defect, *source));
+                    self.flaws.push(flaw(defect, attestation, *source));
                     continue;
                 }
             };
@@ -122,12 +122,14 @@ fn relay(signature: &Fact, attestation: &Attestation, source: Source, claim: &Cl
     Fact {
         subject: attestation.about,
         source,
+        found_in: signature.found_in.clone().or_else(|| attestation.found_in.clone()),
         through: Some(signature.source),
         claim: claim.clone(),
         ..signature.clone()
     }
 }
 
-fn flaw(defect: Defect, source: Source) -> Flaw {
-    Flaw { source, form: None, predicate_type: None, kind: defect.kind, text: defect.text }
+fn flaw(defect: Defect, attestation: &Attestation, source: Source) -> Flaw {
+    let found_in = attestation.found_in.clone();
+    Flaw { source, found_in, form: None, predicate_type: None, kind: defect.kind, text: defect.text }
 }

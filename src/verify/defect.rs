@@ -29,7 +29,14 @@ impl Defect {
 
     /// The flaw of `evidence` that this is.
     pub(in crate::verify) fn of(self, evidence: &Evidence, predicate_type: Option<String>) -> Flaw {
-        Flaw { source: evidence.source, form: Some(evidence.form()), predicate_type, kind: self.kind, text: self.text }
+        Flaw {
+            source: evidence.source,
+            found_in: evidence.found_in.clone(),
+            form: Some(evidence.form()),
+            predicate_type,
+            kind: self.kind,
+            text: self.text,
+        }
     }
 }
 

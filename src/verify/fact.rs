@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Form, Provenance, Sbom, Scan, Source, Summary, Vex};
-use crate::oci::Digest;
+use crate::oci::{Digest, Repository};
 
 /// One cryptographically proven statement about one digest. Made by [`crate::verify::check`] alone, and read back from
 /// where the store of facts put it. Its order means nothing, and is total: which of several facts is told must not depend
@@ -15,6 +15,8 @@ use crate::oci::Digest;
 pub struct Fact {
     pub(in crate::verify) subject: Digest,
     pub(in crate::verify) source: Source,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::verify) found_in: Option<Repository>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(in crate::verify) through: Option<Source>,
     pub(in crate::verify) form: Form,
@@ -111,6 +113,9 @@ pub enum Claim {
 pub struct Flaw {
     /// The piece.
     pub source: Source,
+    /// The repository that it was found in, if that is not the image's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_in: Option<Repository>,
     /// Its form, if it could be told.
     pub form: Option<Form>,
     /// What it seemed to claim, unproven: the predicate type of an attestation.
@@ -155,6 +160,9 @@ pub struct Proof {
     /// What it lists, where it is an index with attestation manifests: facts about all of that are facts about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<Digest>,
+    /// The repositories that evidence was looked for in, besides the image's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Repository>,
     /// What was proved.
     pub facts: Vec<Arc<Fact>>,
     /// What proved nothing, and why.
@@ -253,6 +261,11 @@ impl Fact {
     /// Where its evidence was found.
     pub fn source(&self) -> Source {
         self.source
+    }
+
+    /// The repository that its evidence was found in, signature or statement, if not all of it was in the image's own.
+    pub fn found_in(&self) -> Option<&Repository> {
+        self.found_in.as_ref()
     }
 
     /// Where the signature was found, if that is one of the manifest that lists the evidence, and not of the evidence.

@@ -74,6 +74,7 @@ impl Standing {
         Fact {
             subject: subject.digest,
             source: evidence.source,
+            found_in: evidence.found_in.clone(),
             through: None,
             form: evidence.form(),
             signer: self.signer,

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use tokio::task::spawn_blocking;
 
 use crate::support::authority::Authority;
+use crate::support::authority::identity::Identity;
 use crate::support::authority::image::Image;
 use crate::support::authority::publisher::Publisher;
 use crate::support::authority::seed::{self, RULE};
@@ -230,6 +231,30 @@ async fn inspect_names_the_code_of_what_proves_nothing() {
     let text = stdout(&output);
     for part in ["└── proves nothing: ", "[certificate-invalid]\n", "evidence    sigstore bundle sha256:"] {
         assert!(text.contains(part), "no {part} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn inspect_says_in_which_other_repository_evidence_was_found() {
+    let (authority, registry) = (Authority::new("corp"), Registry::start().await);
+    let mut repositories = Repositories::default();
+    let digest = Publisher::new(&mut repositories, "fystacklabs/apex").image("v1.2.3", &Image::new("app"));
+    let [good, bad] = [&authority, &Authority::new("stranger")]
+        .map(|authority| authority.keyless(&Identity::email("dev@acme.example", "https://idp.example")).sign(digest));
+    for signature in [good, bad] {
+        Publisher::new(&mut repositories, "acme/signatures").signature(digest, &signature);
+    }
+    registry.publish(repositories);
+    let from = "default = true\nevidence_from = 'docker.io/acme/signatures'\n";
+    let setup = Setup::new(&format!("{}{RULE}", world(&registry).replace("default = true\n", from)));
+    authority.trusted_root().write_to(setup.folder.path());
+    let (output, setup) = run(setup, &["inspect", IMAGE]).await;
+    let found = stdout(&output).matches("found in    docker.io/acme/signatures").count();
+    assert_eq!(found, 2, "the fact and the flaw: {output:?}");
+    let (output, _) = run(setup, &["inspect", "--json", IMAGE]).await;
+    let inspection: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for piece in [&inspection["facts"][0], &inspection["flaws"][0]] {
+        assert_eq!(piece["found_in"]["name"], "acme/signatures", "{inspection}");
     }
 }
 

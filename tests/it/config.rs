@@ -150,6 +150,16 @@ fn errors_name_the_line_in_which_to_look() {
             "another [[upstream]]",
         ),
         (
+            "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = 'b.io/signatures'\n",
+            4,
+            "there is no [[upstream]] b.io: add one of that name",
+        ),
+        (
+            "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = ['a.io/signatures',\n 'signatures']\n",
+            4,
+            "such as \"registry.example.com/signatures\"",
+        ),
+        (
             "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\ndefault = true\n\
              [[upstream]]\nname = 'b.io'\nurl = 'https://b.io'\ndefault = true\n",
             8,

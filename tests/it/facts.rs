@@ -82,12 +82,25 @@ fn digest(of: &str) -> Digest {
 }
 
 fn key(epoch: &str) -> ProofKey {
-    ProofKey { repository: repository("example.com/app"), digest: digest("app"), epoch: epoch.into() }
+    ProofKey {
+        repository: repository("example.com/app"),
+        digest: digest("app"),
+        epoch: epoch.into(),
+        elsewhere: Vec::new(),
+    }
 }
 
 fn proof(coverage: Coverage) -> Proof {
     let collected_at = "2026-06-01T12:00:00Z".parse().unwrap();
-    Proof { subject: digest("app"), children: Vec::new(), facts: Vec::new(), flaws: Vec::new(), coverage, collected_at }
+    Proof {
+        subject: digest("app"),
+        children: Vec::new(),
+        elsewhere: Vec::new(),
+        facts: Vec::new(),
+        flaws: Vec::new(),
+        coverage,
+        collected_at,
+    }
 }
 
 /// What proving may fail with.
@@ -211,6 +224,19 @@ async fn what_was_proved_is_proved_again_when_asked_for_later_than_just_now() {
         memory.facts.prove(&key, counting(&times, Coverage::Complete)).await.unwrap();
         assert_eq!(times.load(Ordering::SeqCst), expected);
     }
+}
+
+#[tokio::test]
+async fn a_proof_with_evidence_of_other_places_is_no_proof_in_memory_or_after_a_restart() {
+    let memory = Memory::new().await;
+    let places = vec![repository("example.com/signatures")];
+    let (alone, with) = (key("1"), ProofKey { elsewhere: places.clone(), ..key("1") });
+    let proof = Proof { elsewhere: places, ..proof(Coverage::Complete) };
+    memory.facts.prove(&with, ready(Ok::<_, Unasked>(proof.clone()))).await.unwrap();
+    assert_eq!(memory.facts.proof(&alone).await.unwrap(), None);
+    let memory = memory.reopened().await;
+    assert_eq!(memory.facts.proof(&alone).await.unwrap(), None);
+    assert_eq!(*memory.facts.proof(&with).await.unwrap().unwrap(), proof);
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ fn prove(layout: &Path) -> Proof {
     let mut proof = Proof {
         subject,
         children: Vec::new(),
+        elsewhere: Vec::new(),
         facts: Vec::new(),
         flaws: Vec::new(),
         coverage: Coverage::Complete,

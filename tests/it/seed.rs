@@ -169,6 +169,7 @@ impl World {
         let mut proof = Proof {
             subject: digest,
             children: Vec::new(),
+            elsewhere: Vec::new(),
             facts: Vec::new(),
             flaws: Vec::new(),
             coverage: Coverage::Complete,

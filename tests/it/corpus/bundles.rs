@@ -37,7 +37,7 @@ fn accepted(index: &Index, case: &Case, check: &Check) -> Result<String, String>
     let content = content(folder);
     let (digest, manifest) = about(folder, &content, &check.name);
     let source = Source { manifest: Digest::of(b"corpus"), layer: Digest::of(b"corpus") };
-    let evidence = Evidence { source, content };
+    let evidence = Evidence { source, found_in: None, content };
     let subject = Subject { digest, manifest: &manifest };
     let trust = trust(index, case, check);
     judge(&evidence, &subject, &trust, check)

@@ -36,11 +36,13 @@ fn attestation(of: &Image) -> Image {
 struct World {
     authority: Authority,
     repositories: Repositories,
+    /// What `[[upstream]]` says besides.
+    upstream: &'static str,
 }
 
 impl World {
     fn new() -> Self {
-        Self { authority: Authority::new("corp"), repositories: Repositories::default() }
+        Self { authority: Authority::new("corp"), repositories: Repositories::default(), upstream: "" }
     }
 
     /// Publishes an index of `children` under the tag.
@@ -57,18 +59,22 @@ impl World {
 
     /// Attaches the signature of `digest` to `manifest`.
     fn sign_as(&mut self, manifest: &Image, digest: Digest) {
+        self.sign_in(REPOSITORY, manifest, digest);
+    }
+
+    fn sign_in(&mut self, repository: &str, manifest: &Image, digest: Digest) {
         let signer = self.authority.keyless(&built().identity_through(WORKFLOW, "refs/tags/v1"));
         let signature = signer.attest(&Statement::signature(digest));
-        Publisher::new(&mut self.repositories, REPOSITORY).bundle(manifest, &signature);
+        Publisher::new(&mut self.repositories, repository).bundle(manifest, &signature);
     }
 
     async fn serve(&self, rule: &str) -> Served {
         let registry = Registry::start().await;
         registry.publish(self.repositories.clone());
+        let upstreams = world(&registry).replace("default = true\n", &format!("default = true\n{}", self.upstream));
         let config = format!(
-            "{}[[builder]]\nname = 'docker'\nid = 'https://github.com/docker/github-builder/**'\nissuer = '{GITHUB}'\n\
-             level = 3\n[[rule]]\nname = 'built'\nimages = ['docker.io/**']\n{rule}",
-            world(&registry)
+            "{upstreams}[[builder]]\nname = 'docker'\nid = 'https://github.com/docker/github-builder/**'\nissuer = '{GITHUB}'\n\
+             level = 3\n[[rule]]\nname = 'built'\nimages = ['docker.io/**']\n{rule}"
         );
         let mirror = Mirror::start(&self.authority, &config).await;
         Served { _registry: registry, mirror }
@@ -126,6 +132,19 @@ async fn an_index_whose_attestation_manifests_are_unsigned_is_refused() {
     let attestations: Vec<_> = images.iter().map(attestation).collect();
     world.index(images.into_iter().chain(attestations).collect());
     World::is(&world.pull(TAG).await, StatusCode::FORBIDDEN, "missing");
+}
+
+#[tokio::test]
+async fn the_signature_of_an_attestation_manifest_may_be_where_evidence_is_kept() {
+    let (mut world, images) = (World::new(), platforms());
+    let attestations: Vec<_> = images.iter().map(attestation).collect();
+    for manifest in &attestations {
+        world.sign_in("acme/signatures", manifest, manifest.digest());
+    }
+    world.index(images.into_iter().chain(attestations).collect());
+    World::is(&world.pull(TAG).await, StatusCode::FORBIDDEN, "missing");
+    world.upstream = "evidence_from = ['docker.io/acme/signatures']\n";
+    World::is(&world.pull(TAG).await, StatusCode::OK, "manifests");
 }
 
 #[tokio::test]

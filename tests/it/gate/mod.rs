@@ -4,5 +4,6 @@ mod attestation;
 mod audit;
 mod bases;
 mod children;
+mod evidence_from;
 mod reload;
 mod update;

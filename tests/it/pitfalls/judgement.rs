@@ -33,6 +33,7 @@ fn judge(bed: &Bed, requirement: &str, tag: Option<&str>, facts: Vec<Fact>) -> D
     let request = Request { repository: &image.repository, tag: tag.as_ref(), digest: bed.digest() };
     let proof = Proof {
         children: Vec::new(),
+        elsewhere: Vec::new(),
         subject: bed.digest(),
         facts: facts.into_iter().map(Arc::new).collect(),
         flaws: Vec::new(),

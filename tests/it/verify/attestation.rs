@@ -30,6 +30,7 @@ fn attestation(bed: &Bed, manifest: &Image, signature: &Signed) -> Attestation {
         about: bed.digest(),
         digest: manifest.digest(),
         manifest: manifest.manifest.clone().into(),
+        found_in: None,
         signatures: vec![bundle(signature, V3)],
         statements: listed.iter().map(|it| (it.source, blob(it.source.layer).into())).collect(),
     }

@@ -212,7 +212,7 @@ fn what_is_no_envelope_is_malformed() {
     let material = bonafide::evidence::CosignMaterial::default();
     for text in ["", "{}", "[]", "{\"signatures\":[{}]}"] {
         let content = Content::Attestation { envelope: text.into(), material: material.clone() };
-        bed.refuses(&Evidence { source: source(), content }, FlawKind::Malformed, "");
+        bed.refuses(&Evidence { source: source(), found_in: None, content }, FlawKind::Malformed, "");
     }
 }
 

@@ -159,7 +159,7 @@ pub(crate) fn json(bundle: &Value) -> Evidence {
 }
 
 pub(crate) fn bytes(bundle: String) -> Evidence {
-    Evidence { source: source(), content: Content::Bundle { json: bundle.into() } }
+    Evidence { source: source(), found_in: None, content: Content::Bundle { json: bundle.into() } }
 }
 
 /// `signed` as cosign 1 and 2 publish it.
@@ -178,5 +178,5 @@ pub(crate) fn layer(signed: &Signed) -> Evidence {
         Payload::Message(_) => Content::Signature { payload: bytes, signature, material },
         Payload::Envelope { .. } => Content::Attestation { envelope: bytes, material },
     };
-    Evidence { source: source(), content }
+    Evidence { source: source(), found_in: None, content }
 }

@@ -69,11 +69,19 @@ fn evidence(sealed: &Sealed, format: Format) -> Evidence {
         Format::Jws => NotationFormat::Jws,
         Format::Cose => NotationFormat::Cose,
     };
-    Evidence { source: source(), content: Content::Notation { envelope: sealed.to_bytes().into(), format } }
+    Evidence {
+        source: source(),
+        found_in: None,
+        content: Content::Notation { envelope: sealed.to_bytes().into(), format },
+    }
 }
 
 fn jws(text: String) -> Evidence {
-    Evidence { source: source(), content: Content::Notation { envelope: text.into(), format: NotationFormat::Jws } }
+    Evidence {
+        source: source(),
+        found_in: None,
+        content: Content::Notation { envelope: text.into(), format: NotationFormat::Jws },
+    }
 }
 
 fn certificate(fact: &Fact) -> &Certificate {
@@ -587,6 +595,7 @@ fn what_is_no_envelope_is_malformed() {
     let cose = bed.draft(&notary, Format::Cose).seal().to_bytes();
     let raw = |bytes: Vec<u8>| Evidence {
         source: source(),
+        found_in: None,
         content: Content::Notation { envelope: bytes.into(), format: NotationFormat::Cose },
     };
     for bytes in [Vec::new(), cose[1..].to_vec(), cose[..cose.len() - 1].to_vec(), [&cose[..], &[0]].concat()] {

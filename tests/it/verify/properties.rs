@@ -181,7 +181,7 @@ proptest! {
         let mut texts = texts(&mut evidence);
         texts.swap_remove(text.index(texts.len())).change(|old| *old = bytes.clone());
         drop(SCENE.check(&evidence));
-        let bare = Evidence { source: source(), content: Content::Bundle { json: bytes.into() } };
+        let bare = Evidence { source: source(), found_in: None, content: Content::Bundle { json: bytes.into() } };
         prop_assert!(SCENE.check(&bare).is_err());
     }
 }
