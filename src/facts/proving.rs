@@ -6,10 +6,11 @@ use std::error::Error;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use moka::future::Cache;
 use tokio::task::spawn_blocking;
 
@@ -26,7 +27,7 @@ const MEMORY_PER_BYTE: usize = 2;
 const ENTRY_OVERHEAD: usize = 512;
 /// How young a proof must be to be taken for the one that the caller wants made: it was made between the moment the
 /// caller looked and the moment it asked.
-const JUST_MADE: SignedDuration = SignedDuration::from_secs(1);
+const JUST_MADE: Duration = Duration::from_secs(1);
 
 /// Proofs, known and in the making. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
@@ -124,7 +125,7 @@ impl Proofs {
         F: Future<Output = Result<Proof, E>> + Send,
     {
         if let Some(known) = self.known.get(&landing.key).await
-            && self.clock.now().duration_since(known.since) < JUST_MADE
+            && self.clock.now().duration_since(known.since).unsigned_abs() < JUST_MADE
         {
             return Ok(known.proof);
         }

@@ -62,6 +62,12 @@ pub enum RangeError {
     /// Out of order, or nothing at all.
     #[error("bounds are written from the lowest to the highest, as in >=1.2.0|<1.2.7|>=1.3.0|<1.3.2")]
     Order,
+    /// More of them than are looked at.
+    #[error("at most {EVENTS} bounds are looked at: write several package URLs")]
+    TooMany,
+    /// Only what is not meant.
+    #[error("it says only which versions are not meant: say which are, as in >=1.2.0|!=1.2.3")]
+    Empty,
 }
 
 impl Versions {
@@ -94,8 +100,14 @@ impl Versions {
         }
         let scheme = Scheme::of(kind).ok_or_else(|| RangeError::Type(kind.to_owned()))?;
         let mut range = Constraints { scheme, listed: Vec::new(), except: Vec::new(), intervals: Vec::new() };
-        for constraint in constraints.split('|').map(str::trim).take(EVENTS) {
+        if constraints.split('|').count() > EVENTS {
+            return Err(RangeError::TooMany);
+        }
+        for constraint in constraints.split('|').map(str::trim) {
             range.take(constraint)?;
+        }
+        if range.listed.is_empty() && range.intervals.is_empty() {
+            return Err(RangeError::Empty);
         }
         Ok(Self {
             intervals: range.intervals.into(),
@@ -323,6 +335,14 @@ mod tests {
         for version in outside {
             assert_eq!(versions.contain(Some(version)), Membership::No, "{version}");
         }
+    }
+
+    #[test]
+    fn a_range_that_would_deny_less_than_it_says_is_refused() {
+        assert!(matches!(Versions::range("npm", "!=1.2.3"), Err(RangeError::Empty)));
+        let many = |count: usize| vec!["1.2.3"; count].join("|");
+        assert!(Versions::range("npm", &many(EVENTS)).is_ok());
+        assert!(matches!(Versions::range("npm", &many(EVENTS + 1)), Err(RangeError::TooMany)));
     }
 
     #[test]

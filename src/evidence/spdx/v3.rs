@@ -200,10 +200,12 @@ impl<'de> Licenses<'de> {
         Ok(text)
     }
 
-    /// Counts every licence that it looks at, and looks at no more than there may be.
+    /// Counts every licence that it looks at, and looks at no more than there may be. One that is nested too deeply counts
+    /// as too many: left out, it would escape those who deny it.
     fn put_together(id: &str, all: &HashMap<Id<'_>, License<'_>>, depth: usize, looked_at: &mut usize) -> String {
         *looked_at += 1;
         let Some(depth) = depth.checked_sub(1).filter(|_| *looked_at <= LICENSE_ELEMENTS) else {
+            *looked_at = LICENSE_ELEMENTS + 1;
             return String::new();
         };
         let mut inner = |id: &Id<'_>| Self::put_together(id, all, depth, looked_at);
@@ -424,6 +426,25 @@ mod tests {
     }
 
     #[test]
+    fn a_licence_that_is_nested_too_deeply_does_not_vanish() {
+        let nested = |depth: usize| {
+            let set = |at: usize| {
+                json!({"type": "expandedlicensing_ConjunctiveLicenseSet", "spdxId": format!("urn:{at}"),
+                    "expandedlicensing_member": [format!("urn:{}", at + 1)]})
+            };
+            let leaf = json!({"type": "simplelicensing_LicenseExpression", "spdxId": format!("urn:{depth}"),
+                "simplelicensing_licenseExpression": "AGPL-3.0-only"});
+            let axios = json!({"type": "software_Package", "spdxId": "urn:axios", "name": "axios"});
+            let head = [axios, relationship("hasDeclaredLicense", "urn:1"), leaf];
+            let graph: Vec<_> = (1..depth).map(set).chain(head).collect();
+            let context = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld";
+            crate::evidence::spdx::read(&json!({"@context": context, "@graph": graph}).to_string())
+        };
+        assert_eq!(&*nested(LICENSE_DEPTH).unwrap().packages[0].licenses[0], "AGPL-3.0-only");
+        assert!(matches!(nested(LICENSE_DEPTH + 1), Err(Malformed::TooMuch { .. })));
+    }
+
+    #[test]
     fn a_package_url_may_be_an_external_identifier() {
         for kind in ["packageUrl", "packageURL", "spdx:Core/ExternalIdentifierType/packageUrl"] {
             let identifiers = json!([
@@ -521,8 +542,11 @@ mod tests {
             json!({"type": "expandedlicensing_ConjunctiveLicenseSet", "spdxId": id,
             "expandedlicensing_member": ["urn:a", "urn:b", "https://spdx.org/licenses/MIT"]})
         };
-        let found = licenses(&[relationship("hasDeclaredLicense", "urn:a"), set("urn:a"), set("urn:b")]);
-        assert!(found[0].len() <= LICENSE_LENGTH);
+        let axios = json!({"type": "software_Package", "spdxId": "urn:axios"});
+        let graph = [relationship("hasDeclaredLicense", "urn:a"), set("urn:a"), set("urn:b"), axios];
+        let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": graph});
+        let refused = crate::evidence::spdx::read(&json.to_string());
+        assert!(matches!(refused, Err(Malformed::TooMuch { what: "licences", .. })));
     }
 
     #[test]
