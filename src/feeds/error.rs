@@ -24,6 +24,12 @@ pub enum FeedsError {
         /// What is wrong with it.
         source: FeedError,
     },
+    /// A folder that had files has none any more.
+    #[error("the feed {} has no files any more", path.display())]
+    Emptied {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The program is shutting down.
     #[error("the program is shutting down")]
     Stopped,
@@ -36,7 +42,7 @@ impl FeedsError {
     /// Whether the configuration has to be changed, or what it names.
     pub const fn is_about_configuration(&self) -> bool {
         match self {
-            Self::Read { .. } | Self::Malformed { .. } => true,
+            Self::Read { .. } | Self::Malformed { .. } | Self::Emptied { .. } => true,
             Self::Stopped | Self::Metrics(_) => false,
         }
     }

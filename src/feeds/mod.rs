@@ -38,22 +38,53 @@ pub fn give(policy: &Policy, now: Timestamp) -> Result<Vec<String>, FeedsError> 
 /// # Errors
 /// [`FeedsError`] if the path cannot be read, if its only file is malformed, or if every file is.
 pub fn load(path: &Path, now: Timestamp) -> Result<Feed, FeedsError> {
-    let failed = |source| FeedsError::Read { path: path.to_owned(), source };
-    if !fs::metadata(path).map_err(failed)?.is_dir() {
-        let mut feed = Feed::default();
-        read(&mut feed, path, now)?;
-        return Ok(feed);
-    }
-    let (mut feed, mut broken) = (Feed::default(), None);
-    for file in files(path).map_err(failed)? {
-        if let Err(error) = read(&mut feed, &file, now) {
-            feed.warn(format!("{}, so it is left out", in_one_line(&error)));
-            broken = broken.or(Some(error));
+    Reading::of(path, now).map(|reading| reading.feed)
+}
+
+/// What came of reading a feed.
+#[derive(Debug, Default)]
+struct Reading {
+    feed: Feed,
+    /// The files that it is made of, in order.
+    files: Vec<PathBuf>,
+    /// Those that were left out.
+    broken: Vec<(PathBuf, FeedsError)>,
+}
+
+impl Reading {
+    fn of(path: &Path, now: Timestamp) -> Result<Self, FeedsError> {
+        let failed = |source| FeedsError::Read { path: path.to_owned(), source };
+        let mut reading = Self::default();
+        if !fs::metadata(path).map_err(failed)?.is_dir() {
+            read(&mut reading.feed, path, now)?;
+            reading.files.push(path.to_owned());
+            return Ok(reading);
         }
+        for file in files(path).map_err(failed)? {
+            match read(&mut reading.feed, &file, now) {
+                Ok(()) => reading.files.push(file),
+                Err(error) => {
+                    reading.feed.warn(format!("{}, so it is left out", in_one_line(&error)));
+                    reading.broken.push((file, error));
+                }
+            }
+        }
+        if reading.feed.packages() > 0 || reading.broken.is_empty() {
+            return Ok(reading);
+        }
+        Err(reading.broken.swap_remove(0).1)
     }
-    match broken {
-        Some(error) if feed.packages() == 0 => Err(error),
-        Some(_) | None => Ok(feed),
+
+    /// Unless it would lift denials by accident: a file of those read `before` is broken, or a folder that had files has
+    /// none, like one whose file system was lost.
+    fn in_place_of(mut self, before: &[PathBuf], path: &Path) -> Result<Self, FeedsError> {
+        if let Some(lost) = self.broken.iter().position(|(file, _)| before.binary_search(file).is_ok()) {
+            return Err(self.broken.swap_remove(lost).1);
+        }
+        if self.files.is_empty() && !before.is_empty() {
+            return Err(FeedsError::Emptied { path: path.to_owned() });
+        }
+        Ok(self)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 use crate::current::Current;
 use crate::feeds::fingerprint::Fingerprint;
 use crate::feeds::metrics::{Metrics, Outcome};
-use crate::feeds::{FeedsError, in_one_line, load};
+use crate::feeds::{FeedsError, Reading, in_one_line};
 use crate::policy::{Feed, Policy};
 
 /// How often feeds are looked at: an entry bites that much later.
@@ -25,8 +25,17 @@ const REST: u32 = 20;
 #[derive(Debug)]
 pub struct Watch {
     clock: Arc<dyn Clock>,
-    known: Mutex<BTreeMap<PathBuf, (Fingerprint, Arc<Feed>)>>,
+    known: Mutex<BTreeMap<PathBuf, Known>>,
     metrics: Metrics,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+struct Known {
+    seen: Fingerprint,
+    feed: Arc<Feed>,
+    /// The files that it is made of, in order.
+    files: Arc<[PathBuf]>,
 }
 
 impl Watch {
@@ -45,8 +54,8 @@ impl Watch {
     pub async fn fill(&self, policy: &Policy) -> Result<(), FeedsError> {
         for path in policy.feeds() {
             let feed = match self.known(path) {
-                Some((_, feed)) => feed,
-                None => self.read(path).await?,
+                Some(known) => known.feed,
+                None => self.read(path, Arc::default()).await?,
             };
             policy.replace_feed(path, &feed);
         }
@@ -70,10 +79,13 @@ impl Watch {
         for path in named {
             let Ok(found) = fingerprint(path).await else { continue };
             let feed = match self.known(path) {
-                Some((seen, feed)) if seen == found => feed,
-                Some((_, feed)) => self.read(path).await.unwrap_or_else(|error| self.keep(path, found, feed, &error)),
+                Some(known) if known.seen == found => known.feed,
+                Some(known) => match self.read(path, Arc::clone(&known.files)).await {
+                    Ok(feed) => feed,
+                    Err(error) => self.keep(path, Known { seen: found, ..known }, &error),
+                },
                 // Given to a policy that was not yet in use when a look at the one before it forgot what that did not name.
-                None => match self.read(path).await {
+                None => match self.read(path, Arc::default()).await {
                     Ok(feed) => feed,
                     Err(error) => {
                         self.failed(&error);
@@ -87,9 +99,10 @@ impl Watch {
     }
 
     /// The old one stands for the new state of the file as well: it is not worth another try.
-    fn keep(&self, path: &Path, found: Fingerprint, feed: Arc<Feed>, error: &FeedsError) -> Arc<Feed> {
+    fn keep(&self, path: &Path, known: Known, error: &FeedsError) -> Arc<Feed> {
         self.failed(error);
-        self.lock().insert(path.to_owned(), (found, Arc::clone(&feed)));
+        let feed = Arc::clone(&known.feed);
+        self.lock().insert(path.to_owned(), known);
         feed
     }
 
@@ -98,30 +111,36 @@ impl Watch {
         warn!("{}; what was read before still counts", in_one_line(error));
     }
 
-    /// Reads a feed. Its state is looked at before: what changes meanwhile is seen the next time.
-    async fn read(&self, path: &Path) -> Result<Arc<Feed>, FeedsError> {
+    /// Reads a feed, in place of one made of the files `before`. Its state is looked at before: what changes meanwhile is
+    /// seen the next time.
+    async fn read(&self, path: &Path, before: Arc<[PathBuf]>) -> Result<Arc<Feed>, FeedsError> {
         let (named, now) = (path.to_owned(), self.clock.now());
-        let reading = move || Ok::<_, FeedsError>((Fingerprint::of(&named), Arc::new(load(&named, now)?)));
-        let (seen, feed) = spawn_blocking(reading).await.map_err(|_| FeedsError::Stopped)??;
+        let reading = move || {
+            let seen = Fingerprint::of(&named);
+            let Reading { feed, files, .. } = Reading::of(&named, now)?.in_place_of(&before, &named)?;
+            Ok::<_, FeedsError>(Known { seen, feed: Arc::new(feed), files: files.into() })
+        };
+        let known = spawn_blocking(reading).await.map_err(|_| FeedsError::Stopped)??;
+        let feed = Arc::clone(&known.feed);
         self.metrics.count(Outcome::Read);
         feed.warnings().iter().for_each(|warning| warn!("{warning}"));
         info!(feed = %path.display(), records = feed.records(), packages = feed.packages(), "a feed was read");
-        self.lock().insert(path.to_owned(), (seen, Arc::clone(&feed)));
+        self.lock().insert(path.to_owned(), known);
         self.count();
         Ok(feed)
     }
 
-    fn known(&self, path: &Path) -> Option<(Fingerprint, Arc<Feed>)> {
-        self.lock().get(path).map(|(seen, feed)| (*seen, Arc::clone(feed)))
+    fn known(&self, path: &Path) -> Option<Known> {
+        self.lock().get(path).cloned()
     }
 
     fn count(&self) {
-        let packages = self.lock().values().map(|(_, feed)| feed.packages()).sum::<usize>();
+        let packages = self.lock().values().map(|known| known.feed.packages()).sum::<usize>();
         self.metrics.packages.set(i64::try_from(packages).unwrap_or(i64::MAX));
     }
 
     /// Nothing that can panic runs under this lock, and it is never held across an await.
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (Fingerprint, Arc<Feed>)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -56,6 +56,7 @@ async fn a_new_entry_in_a_feed_bites_on_the_next_request_with_the_same_proof() {
 async fn files_that_come_into_a_folder_or_leave_it_are_seen() {
     let folder = tempfile::tempdir().unwrap();
     let (policy, proof) = (policy_with(folder.path()), purls(&["pkg:npm/axios@1.14.1"]));
+    fs::write(folder.path().join("MAL-1.json"), record("MAL-1", "other", &["1.0.0"])).unwrap();
     let (watch, _) = watch(&policy).await;
     assert_admitted(&policy, &proof);
     let inner = folder.path().join("npm/axios");
@@ -88,6 +89,50 @@ async fn a_feed_that_cannot_be_read_any_more_still_counts() {
     let metrics = metrics(&registry);
     assert!(metrics.contains("bonafide_feed_reads_total{outcome=\"failed\"} 2"), "once for each change: {metrics}");
     assert!(metrics.contains("bonafide_feed_packages 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_folder_in_which_a_file_breaks_stays_as_it_was_until_it_is_whole_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (axios, other) = (folder.path().join("axios.json"), folder.path().join("other.json"));
+    fs::write(&axios, record("MAL-2", "axios", &["1.14.1"])).unwrap();
+    fs::write(&other, record("MAL-1", "other", &["1.0.0"])).unwrap();
+    let (policy, proof) = (policy_with(folder.path()), purls(&["pkg:npm/axios@1.14.1"]));
+    let (watch, registry) = watch(&policy).await;
+    fs::write(&axios, "{").unwrap();
+    watch.look(&policy).await;
+    assert_eq!(judge(&policy, &proof).0, Decision::Refuse);
+    let metrics = metrics(&registry);
+    assert!(metrics.contains("bonafide_feed_reads_total{outcome=\"failed\"} 1"), "{metrics}");
+    fs::write(&axios, record("MAL-2", "axios", &["0.0.1"])).unwrap();
+    watch.look(&policy).await;
+    assert_admitted(&policy, &proof);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_suddenly_empty_lifts_no_denial() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("axios.json");
+    fs::write(&path, record("MAL-2", "axios", &["1.14.1"])).unwrap();
+    let (policy, proof) = (policy_with(folder.path()), purls(&["pkg:npm/axios@1.14.1"]));
+    let (watch, registry) = watch(&policy).await;
+    fs::remove_file(&path).unwrap();
+    watch.look(&policy).await;
+    assert_eq!(judge(&policy, &proof).0, Decision::Refuse);
+    let metrics = metrics(&registry);
+    assert!(metrics.contains("bonafide_feed_reads_total{outcome=\"failed\"} 1"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_file_that_never_could_be_read_keeps_no_other_from_being_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("other.json"), record("MAL-1", "other", &["1.0.0"])).unwrap();
+    fs::write(folder.path().join("broken.json"), "{").unwrap();
+    let (policy, proof) = (policy_with(folder.path()), purls(&["pkg:npm/axios@1.14.1"]));
+    let (watch, _) = watch(&policy).await;
+    fs::write(folder.path().join("axios.json"), record("MAL-2", "axios", &["1.14.1"])).unwrap();
+    watch.look(&policy).await;
+    assert_eq!(judge(&policy, &proof).0, Decision::Refuse);
 }
 
 #[tokio::test]
