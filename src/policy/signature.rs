@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::evidence::Form;
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{Identity, shown_signer};
 use crate::policy::reason::most_telling;
@@ -125,18 +126,36 @@ pub(super) fn check_any(identities: &[Identity], signer: &Signer) -> Result<(), 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Person<'a> {
     Key(&'a str),
-    Certificate { issuer: &'a str, subject: &'a str },
+    Certificate {
+        issuer: &'a str,
+        subject: &'a str,
+    },
+    /// A signer of the Notary Project, told by the subject alone: its issuer is whichever certificate of its chain the store
+    /// anchors, so that one signature has several.
+    Notation {
+        subject: &'a str,
+    },
+}
+
+impl<'a> Person<'a> {
+    fn of(fact: &'a Fact) -> Self {
+        match (fact.signer(), fact.form()) {
+            (Signer::Key { name }, _) => Self::Key(name),
+            (Signer::Certificate(it), Form::NotationJws | Form::NotationCose) => {
+                Self::Notation { subject: &it.subject }
+            }
+            (Signer::Certificate(it), Form::CosignSignature | Form::CosignAttestation | Form::Bundle) => {
+                Self::Certificate { issuer: &it.issuer, subject: &it.subject }
+            }
+        }
+    }
 }
 
 /// The facts of each person, in order of their evidence.
 fn by_signer<'a>(facts: &[&'a Arc<Fact>]) -> BTreeMap<Person<'a>, Vec<&'a Arc<Fact>>> {
     let mut signers = BTreeMap::<_, Vec<_>>::new();
     for fact in facts {
-        let person = match fact.signer() {
-            Signer::Key { name } => Person::Key(name),
-            Signer::Certificate(it) => Person::Certificate { issuer: &it.issuer, subject: &it.subject },
-        };
-        signers.entry(person).or_default().push(*fact);
+        signers.entry(Person::of(fact)).or_default().push(*fact);
     }
     for facts in signers.values_mut() {
         facts.sort_unstable();

@@ -236,6 +236,25 @@ fn pitfall_05_nobody_meets_a_threshold_twice() {
 }
 
 #[test]
+fn one_signer_of_the_notary_project_under_the_anchors_of_two_stores_is_one() {
+    let identity =
+        |trust: &str, issuer: &str| format!("{{ trust = '{trust}', issuer = '{issuer}', subject = 'CN=signer' }}");
+    let identities = [identity("public-good", "CN=root"), identity("github", "CN=issuer")].join(", ");
+    let rule = signature_rule(&format!("at_least = 2\nany_of = [{identities}]"));
+    let signed = |trust: &str, issuer: &str, evidence: &str| {
+        let mut fact = signed_by("CN=signer", evidence);
+        fact["form"] = json!("notation-jws");
+        fact["signer"]["certificate"]["trust"] = json!(trust);
+        fact["signer"]["certificate"]["issuer"] = json!(issuer);
+        fact
+    };
+    for evidence in ["a", "b"] {
+        let facts = [signed("public-good", "CN=root", "a"), signed("github", "CN=issuer", evidence)];
+        assert_reason(&rule, &facts, RequirementKind::Signature, ReasonCode::TooFewSigners, "signed by 1 of the 2");
+    }
+}
+
+#[test]
 fn who_fits_two_identities_stands_for_the_one_that_nobody_else_can() {
     for identities in [["*@acme.com", "ciso@acme.com"], ["ciso@acme.com", "*@acme.com"]] {
         let rule = threshold(2, &identities);
