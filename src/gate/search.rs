@@ -234,7 +234,7 @@ impl Notes {
     }
 
     pub(in crate::gate) fn flaw(&mut self, place: &Place, source: Source, kind: FlawKind, text: impl Into<String>) {
-        let (found_in, text) = (place.found_in(), text.into());
+        let (found_in, text) = (place.found_in().map(Box::new), text.into());
         self.flaws.push(Flaw { source, found_in, form: None, predicate_type: None, kind, text });
     }
 

@@ -130,6 +130,6 @@ fn relay(signature: &Fact, attestation: &Attestation, source: Source, claim: &Cl
 }
 
 fn flaw(defect: Defect, attestation: &Attestation, source: Source) -> Flaw {
-    let found_in = attestation.found_in.clone();
+    let found_in = attestation.found_in.clone().map(Box::new);
     Flaw { source, found_in, form: None, predicate_type: None, kind: defect.kind, text: defect.text }
 }

@@ -31,9 +31,9 @@ impl Defect {
     pub(in crate::verify) fn of(self, evidence: &Evidence, predicate_type: Option<String>) -> Flaw {
         Flaw {
             source: evidence.source,
-            found_in: evidence.found_in.clone(),
+            found_in: evidence.found_in.clone().map(Box::new),
             form: Some(evidence.form()),
-            predicate_type,
+            predicate_type: predicate_type.map(String::into_boxed_str),
             kind: self.kind,
             text: self.text,
         }

@@ -115,11 +115,11 @@ pub struct Flaw {
     pub source: Source,
     /// The repository that it was found in, if that is not the image's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub found_in: Option<Repository>,
+    pub found_in: Option<Box<Repository>>,
     /// Its form, if it could be told.
     pub form: Option<Form>,
     /// What it seemed to claim, unproven: the predicate type of an attestation.
-    pub predicate_type: Option<String>,
+    pub predicate_type: Option<Box<str>>,
     /// What kind of flaw it is.
     pub kind: FlawKind,
     /// The flaw in words: lower case, no full stop.
