@@ -9,9 +9,12 @@ use percent_encoding::percent_decode_str;
 /// are kept in.
 ///
 /// What generators get slightly wrong is put right: a scheme in capitals, an unescaped scope, a namespace where the type
-/// has none, a missing one, qualifiers that cannot be read.
+/// has none, a missing one, qualifiers that cannot be read. A text whose spelling reads back as that of another package is
+/// none: it could stand for either, and whoever denies one of them must find it among what cannot be read.
 pub fn canonical_purl(text: &str) -> Option<String> {
-    parse_purl(text).map(|purl| purl.to_string())
+    let spelling = parse_purl(text)?.to_string();
+    let again = parse_purl(&spelling)?.to_string();
+    (again == spelling).then_some(spelling)
 }
 
 /// The parts of a package URL in canonical form, in which `@`, `?` and `#` are separators wherever they stand.
@@ -219,6 +222,11 @@ mod tests {
         assert_eq!(Purl::of("pkg:npm/axios@").version(), None);
     }
 
+    #[test]
+    fn a_text_that_reads_back_as_another_package_is_no_url() {
+        assert_eq!(canonical_purl("pkg:./ct@3%2F1"), None);
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".*", tail in "[a-z%@/?#&=. ]*") {
@@ -226,6 +234,13 @@ mod tests {
                 if let Some(purl) = canonical_purl(&text) {
                     drop((Purl::of(&purl).key(), Purl::of(&purl).version(), Purl::of(&purl).qualifier("a")));
                 }
+            }
+        }
+
+        #[test]
+        fn no_text_has_a_spelling_that_reads_back_as_another(text in "pkg:[a-z./]{1,4}/[a-z@/.%0-9]{1,12}") {
+            if let Some(once) = canonical_purl(&text) {
+                prop_assert_eq!(canonical_purl(&once), Some(once));
             }
         }
 
