@@ -5,6 +5,7 @@
 //! reaches all of them alike; the median of the rounds is printed.
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
@@ -205,7 +206,7 @@ fn each_form(bed: &Bed) {
         for ((_, judge, (manifest, blob)), times) in forms.iter().zip(&mut times) {
             let start = cpu();
             judge.prove(manifest, blob);
-            times.push(cpu() - start);
+            times.push(cpu().saturating_sub(start));
         }
     }
     println!("{:<42} {:>10} {:>12}", "one cold proof", "CPU µs", "bytes");
@@ -223,7 +224,7 @@ fn compare(bed: &Bed, rounds: usize) {
         for ((_, judge, (manifest, blob)), times) in shared.iter().zip(&mut times) {
             let start = cpu();
             judge.prove(manifest, blob);
-            times.push(cpu() - start);
+            times.push(cpu().saturating_sub(start));
         }
     }
     for ((name, ..), times) in shared.iter().zip(times) {
@@ -265,7 +266,7 @@ fn large_sbom(bed: &Bed) {
             for _ in 0..3 {
                 let start = cpu();
                 judge.prove(&manifest, &blob);
-                times.push(cpu() - start);
+                times.push(cpu().saturating_sub(start));
             }
         });
         println!("{name:<42} {:>10} {:>12} {:>12}", median(times).as_millis(), blob.len(), most.saturating_sub(before));
@@ -303,7 +304,7 @@ async fn junk() {
         forget_peak();
         let (before, start) = (peak(), cpu());
         let answer = mirror.get("/v2/acme/app/manifests/v1").await;
-        let took = cpu() - start;
+        let took = cpu().saturating_sub(start);
         assert_eq!(answer.status.as_u16(), 200, "{:?}", answer.body);
         let name = if count == 0 { "the signature alone" } else { "with the junk" };
         let most = peak().saturating_sub(before);
