@@ -55,9 +55,12 @@ bonafide_up() {
 keys() {
     (cd "$work" && cosign2 generate-key-pair --output-key-prefix release && cosign2 generate-key-pair --output-key-prefix stranger) \
         >"$work/log/keys" 2>&1
-    local kind
+    local kind how
     for kind in "${key_kinds[@]}"; do
-        private_key "$kind" >"$work/$kind.pem" && cosign3 import-key-pair -y --key "$work/$kind.pem" --output-key-prefix "$work/$kind" || return 1
+        for how in logged unlogged; do
+            private_key "$kind" >"$work/key.pem" || return 1
+            cosign3 import-key-pair -y --key "$work/key.pem" --output-key-prefix "$work/$how-$kind" || return 1
+        done
     done >>"$work/log/keys" 2>&1
 }
 
@@ -165,11 +168,11 @@ key_rules() {
         cat <<END
 [[key]]
 name = "logged-$kind"
-path = "$work/$kind.pub"
+path = "$work/logged-$kind.pub"
 
 [[key]]
 name = "unlogged-$kind"
-path = "$work/$kind.pub"
+path = "$work/unlogged-$kind.pub"
 without_log = "allow"
 
 $(for how in logged unlogged; do printf '[[rule]]\nname = "%s"\nimages = ["docker.io/%s/*"]\n[[rule.signature]]\nkey = "%s"\n\n' \

@@ -137,7 +137,7 @@ dockerd_up() { # NAME ARGUMENTS..
     [ -z "${pids[$name]:-}" ] || return 0
     start "$name" env PATH="$(dirname "$(readlink -f "$tools/containerd21")"):$PATH" dockerd --data-root "$work/$name" \
         --exec-root "/run/$name" --pidfile "/run/$name.pid" --host "unix:///run/$name.sock" --iptables=false --ip6tables=false \
-        --bridge=none "$@"
+        --bridge=none --userland-proxy=false "$@"
     eventually docker -H "unix:///run/$name.sock" version
 }
 up_docker() {

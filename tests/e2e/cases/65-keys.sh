@@ -4,9 +4,9 @@ for kind in "${key_kinds[@]}"; do
     for how in logged unlogged; do
         image "$how-$kind/two" >/dev/null && image "$how-$kind/three" >/dev/null
     done
-    signed_by=(--key "$work/$kind.key")
+    signed_by=(--key "$work/logged-$kind.key")
 
-    with_key2 "$kind" sign "$upstream/unlogged-$kind/two@$(crane digest "$upstream/unlogged-$kind/two:v1")"
+    with_key2 "unlogged-$kind" sign "$upstream/unlogged-$kind/two@$(crane digest "$upstream/unlogged-$kind/two:v1")"
     claim "cosign 2 signs with a key of $kind, without a log: admitted" admitted "unlogged-$kind/two"
     (. "$work/authority/environment" && cosign2 sign -y "${signed_by[@]}" --rekor-url "$fulcio" "$upstream/logged-$kind/two:v1") \
         >>"$work/log/cosign" 2>&1
@@ -19,7 +19,7 @@ for kind in "${key_kinds[@]}"; do
         claim 'cosign 3 signs with it, in the old format: admitted' admitted "logged-$kind/three"
         continue
     fi
-    with_key3 "$kind" sign "$upstream/unlogged-$kind/three:v1"
+    with_key3 "unlogged-$kind" sign "$upstream/unlogged-$kind/three:v1"
     claim 'cosign 3 signs with it, without a log: admitted' admitted "unlogged-$kind/three"
     cosign3 sign -y "${signed_by[@]}" --signing-config "$work/authority/signing-config-v2.json" \
         --trusted-root "$work/authority/trusted_root.json" "$upstream/logged-$kind/three:v1" >>"$work/log/cosign" 2>&1
