@@ -36,6 +36,21 @@ pub(super) fn shown(text: &str) -> String {
     line
 }
 
+/// Whether one of `all` does; the most telling of what they miss, if none does.
+pub(super) fn any_does<'a, T: 'a>(
+    all: impl IntoIterator<Item = &'a T>,
+    check: impl Fn(&T) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    let mut misses = Vec::new();
+    for one in all {
+        match check(one) {
+            Ok(()) => return Ok(()),
+            Err(miss) => misses.push(miss),
+        }
+    }
+    most_telling(misses.into_iter()).map_or(Ok(()), Err)
+}
+
 /// The most telling of several reasons.
 pub(super) fn most_telling(reasons: impl Iterator<Item = Reason>) -> Option<Reason> {
     reasons.max_by(|a, b| (a.code, &b.text).cmp(&(b.code, &a.text)))

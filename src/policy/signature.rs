@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::evidence::Form;
 use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::{Identity, shown_signer};
-use crate::policy::reason::most_telling;
+use crate::policy::reason::any_does;
 use crate::policy::settings::SignatureSettings;
 use crate::policy::{Known, Reason, ReasonCode};
 use crate::verify::{Fact, Signer};
@@ -111,14 +111,7 @@ pub(super) fn identities(
 
 /// Why `signer` is none of `identities`: what it misses of the one that it comes nearest to.
 pub(super) fn check_any(identities: &[Identity], signer: &Signer) -> Result<(), Reason> {
-    let mut misses = Vec::new();
-    for identity in identities {
-        match identity.check(signer) {
-            Ok(()) => return Ok(()),
-            Err(miss) => misses.push(miss),
-        }
-    }
-    most_telling(misses.into_iter()).map_or(Ok(()), Err)
+    any_does(identities, |identity| identity.check(signer))
 }
 
 /// Who somebody is, whatever proves it: one person under two trust domains is one person. Keys are told apart by name,

@@ -16,7 +16,7 @@ use crate::policy::error::{Place, PolicyError, PolicyProblem};
 use crate::policy::identity::Identity;
 use crate::policy::judge::Request;
 use crate::policy::pattern::Glob;
-use crate::policy::reason::{because, most_telling, shown};
+use crate::policy::reason::{any_does, because, shown};
 use crate::policy::settings::{ProvenanceSettings, SignatureSettings, VerifierSettings};
 use crate::policy::{Known, Reason, ReasonCode};
 use crate::verify::Signer;
@@ -158,14 +158,7 @@ impl SummaryRule {
         request: &Request<'_>,
         now: Timestamp,
     ) -> Result<(), Reason> {
-        let mut misses = Vec::new();
-        for verifier in &self.verifiers {
-            match self.check_by(verifier, summary, signer, request, now) {
-                Ok(()) => return Ok(()),
-                Err(miss) => misses.push(miss),
-            }
-        }
-        most_telling(misses.into_iter()).map_or(Ok(()), Err)
+        any_does(&self.verifiers, |verifier| self.check_by(verifier, summary, signer, request, now))
     }
 
     fn check_by(

@@ -6,7 +6,7 @@ use sigstore_types::{Bundle, MediaType, VerificationMaterialContent};
 
 use crate::evidence::read_strictly;
 use crate::limits;
-use crate::verify::defect::Defect;
+use crate::verify::defect::{Defect, malformed};
 use crate::verify::{FlawKind, budget};
 
 /// The entries of Rekor that the verifier knows.
@@ -157,10 +157,6 @@ fn settle_version(mut bundle: Bundle) -> Bundle {
         }
     }
     bundle
-}
-
-fn malformed(text: impl Into<String>) -> Defect {
-    Defect::new(FlawKind::Malformed, text)
 }
 
 fn unsupported(text: impl Into<String>) -> Defect {

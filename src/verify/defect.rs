@@ -40,6 +40,11 @@ impl Defect {
     }
 }
 
+/// What cannot be parsed.
+pub(in crate::verify) fn malformed(text: impl Into<String>) -> Defect {
+    Defect::new(FlawKind::Malformed, text)
+}
+
 impl From<Malformed> for Defect {
     fn from(malformed: Malformed) -> Self {
         let kind = match malformed {

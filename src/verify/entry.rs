@@ -25,13 +25,17 @@ use crate::verify::{FlawKind, log, stamp};
 /// Whether sigstore-verify can judge `signed`, made by the holder of `key` by `scheme`.
 ///
 /// Of P-384 keys it expects SHA-384 in envelopes and SHA-256 in log entries, and no signer does both. Of Rekor v2 it
-/// reads entries of P-256 keys.
-pub(in crate::verify) fn is_known_to_sigstore(signed: &Signed<'_>, key: &PublicKey, scheme: Option<Scheme>) -> bool {
+/// reads entries of P-256 keys. `scheme` is asked for where it decides alone: telling it takes a check of the signature.
+pub(in crate::verify) fn is_known_to_sigstore(
+    signed: &Signed<'_>,
+    key: &PublicKey,
+    scheme: impl FnOnce() -> Option<Scheme>,
+) -> bool {
     let is_v2 = signed.log_entries().iter().any(|entry| entry.kind_version == KindVersion::HashedRekordV002);
     match key.kind() {
         KeyKind::P256 => true,
         KeyKind::Rsa { .. } => !is_v2,
-        KeyKind::Ed25519 => !is_v2 && scheme != Some(Scheme::Ed25519ph),
+        KeyKind::Ed25519 => !is_v2 && scheme() != Some(Scheme::Ed25519ph),
         KeyKind::P384 | KeyKind::P521 => false,
     }
 }

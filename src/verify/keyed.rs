@@ -117,7 +117,7 @@ fn under(
     if let Some(witness) = &signed.witness {
         return stand(key, &[witness.keyed(domain, signed, key)?], witness.log_proof(), now);
     }
-    if !entry::is_known_to_sigstore(signed, key.public_key(), Some(scheme)) {
+    if !entry::is_known_to_sigstore(signed, key.public_key(), || Some(scheme)) {
         let times = entry::times(domain, signed, scheme, Holder::Key(key.public_key().spki()), now)?;
         return stand(key, &times, log_proof(signed), now);
     }

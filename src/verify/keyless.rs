@@ -80,7 +80,7 @@ fn bundled(
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, Defect> {
     let key = PublicKey::of(leaf).ok();
-    if key.is_some_and(|key| !entry::is_known_to_sigstore(signed, &key, signed.scheme_by(&key))) {
+    if key.is_some_and(|key| !entry::is_known_to_sigstore(signed, &key, || signed.scheme_by(&key))) {
         return unbundled(domain, signed, leaf, now);
     }
     let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy(domain, signed));

@@ -15,7 +15,7 @@ use sigstore_types::{
 use crate::evidence::{CosignMaterial, read_strictly};
 use crate::oci::Digest;
 use crate::verify::bundle::EnvelopeOutline;
-use crate::verify::defect::Defect;
+use crate::verify::defect::{Defect, malformed};
 use crate::verify::witness::Witness;
 use crate::verify::{FlawKind, budget, intoto};
 
@@ -192,8 +192,4 @@ pub(in crate::verify) fn base64(text: &str, what: &str) -> Result<Vec<u8>, Defec
 
 fn unsupported(kind: &str, version: &str) -> Defect {
     Defect::new(FlawKind::Unsupported, format!("log entries of kind {kind}/{version} are not supported"))
-}
-
-fn malformed(text: impl Into<String>) -> Defect {
-    Defect::new(FlawKind::Malformed, text)
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::verify::FlawKind;
-use crate::verify::defect::Defect;
+use crate::verify::defect::{Defect, malformed};
 
 pub(super) const SCHEME: &str = "io.cncf.notary.signingScheme";
 pub(super) const SIGNING_TIME: &str = "io.cncf.notary.signingTime";
@@ -85,10 +85,6 @@ impl Stated {
             None => Ok(()),
         }
     }
-}
-
-fn malformed(text: impl Into<String>) -> Defect {
-    Defect::new(FlawKind::Malformed, text)
 }
 
 fn unsupported(text: impl Into<String>) -> Defect {

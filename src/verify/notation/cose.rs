@@ -5,7 +5,7 @@ use coset::{ContentType, CoseSign1, Header, Label, RegisteredLabelWithPrivate, T
 use jiff::Timestamp;
 
 use crate::verify::FlawKind;
-use crate::verify::defect::Defect;
+use crate::verify::defect::{Defect, malformed};
 use crate::verify::notation::Envelope;
 use crate::verify::notation::algorithm::Algorithm;
 use crate::verify::notation::attributes::{AUTHENTIC_TIME, EXPIRY, SCHEME, SIGNING_TIME, Stated};
@@ -104,8 +104,4 @@ fn chain(header: &Header) -> Result<Vec<Vec<u8>>, Defect> {
 
 fn bytes(value: &Value) -> Result<Vec<u8>, Defect> {
     value.as_bytes().cloned().ok_or_else(|| malformed("a certificate or timestamp is no byte string"))
-}
-
-fn malformed(text: impl Into<String>) -> Defect {
-    Defect::new(FlawKind::Malformed, text)
 }
