@@ -1,5 +1,7 @@
 //! What a repository, or whoever stands before it, may try: the old root stays, and the look counts as failed.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -10,13 +12,19 @@ fn parsed(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap()
 }
 
-#[tokio::test]
-async fn pitfall_12_a_timestamp_that_is_rolled_back_is_refused() {
+/// A world whose repository has replaced the root, what it had published before, and the new root.
+fn replaced() -> (World, BTreeMap<String, Vec<u8>>, String) {
     let mut world = World::new();
     let old = world.repository.files.clone();
     let other = world.other_root();
     world.repository.replace(&other);
     world.publish();
+    (world, old, other)
+}
+
+#[tokio::test]
+async fn pitfall_12_a_timestamp_that_is_rolled_back_is_refused() {
+    let (mut world, old, other) = replaced();
     let fresh = world.started().await;
     assert!(fresh.trusts(&other));
     world.repository.files = old;
@@ -28,11 +36,7 @@ async fn pitfall_12_a_timestamp_that_is_rolled_back_is_refused() {
 
 #[tokio::test]
 async fn pitfall_12_a_rollback_is_refused_after_a_restart_too() {
-    let mut world = World::new();
-    let old = world.repository.files.clone();
-    let other = world.other_root();
-    world.repository.replace(&other);
-    world.publish();
+    let (mut world, old, other) = replaced();
     drop(world.started().await);
     world.repository.files = old;
     world.publish();
@@ -43,11 +47,7 @@ async fn pitfall_12_a_rollback_is_refused_after_a_restart_too() {
 
 #[tokio::test]
 async fn pitfall_12_a_snapshot_that_is_rolled_back_is_refused() {
-    let mut world = World::new();
-    let old = world.repository.files.clone();
-    let other = world.other_root();
-    world.repository.replace(&other);
-    world.publish();
+    let (mut world, old, other) = replaced();
     let fresh = world.started().await;
     // Whoever holds the key of timestamps alone.
     world.repository.versions.timestamp += 1;
@@ -62,11 +62,7 @@ async fn pitfall_12_a_snapshot_that_is_rolled_back_is_refused() {
 
 #[tokio::test]
 async fn pitfall_12_targets_that_are_rolled_back_are_refused() {
-    let mut world = World::new();
-    let old = world.repository.files.clone();
-    let other = world.other_root();
-    world.repository.replace(&other);
-    world.publish();
+    let (mut world, old, other) = replaced();
     let fresh = world.started().await;
     // Whoever holds the keys of timestamps and snapshots, and not those of targets.
     world.repository.versions.timestamp += 1;
