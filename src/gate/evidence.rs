@@ -26,13 +26,17 @@ struct Carrier {
 
 impl Gate {
     /// The evidence about `subject` in its own repository, if that is admitted: every manifest that says so itself and carries nothing that
-    /// could be run, over all pages of the upstream and its fallback tag.
+    /// could be run, over all pages of the upstream and its fallback tag. None about a subject that is not there: a registry
+    /// that lists referrers never answers 404 (OCI distribution specification, "Listing Referrers").
     ///
     /// # Errors
     /// [`Refusal`], as for the subject; [`Refusal::Undecided`] if the upstream cannot be asked.
     pub async fn referrers(&self, repository: &Repository, subject: Digest) -> Result<Vec<Descriptor>, Refusal> {
         let image = Image { repository: repository.clone(), reference: Reference::Digest(subject) };
-        let admitted = self.admit(&image).await?;
+        let admitted = match self.admit(&image).await {
+            Err(Refusal::NotFound { .. }) => return Ok(Vec::new()),
+            admitted => admitted?,
+        };
         let place = Arc::new(self.place(repository)?);
         let mut digests = place.referrers(subject).await?;
         digests.truncate(SERVED_EVIDENCE);

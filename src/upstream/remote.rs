@@ -150,9 +150,10 @@ impl Remote {
             serde_json::from_slice(&body).map_err(|_| unusable("no list of tags").at(&call.name()))?;
         let tags = listed.tags.unwrap_or_default().into_iter().filter_map(|tag| tag.parse().ok());
         let mut tags: Vec<Tag> = tags.collect();
-        // Some registries ignore `last` and `n`, and list everything each time.
-        if let Some(at) = last.and_then(|last| tags.iter().position(|tag| tag == last)) {
-            tags.drain(..=at);
+        // Some registries ignore `last` and `n`, and list everything each time, in no order.
+        if !goes_on && last.is_none_or(|last| tags.contains(last)) {
+            tags.sort_unstable();
+            tags.retain(|tag| last.is_none_or(|last| tag > last));
         }
         let more = goes_on || tags.len() > limit;
         tags.truncate(limit);

@@ -376,6 +376,8 @@ async fn evidence_of_an_admitted_image_is_served_and_of_a_refused_one_is_not() {
         (filtered.json()["manifests"].as_array().unwrap().len(), filtered.header("oci-filters-applied")),
         (0, "artifactType")
     );
+    let absent = signed.mirror.get(&format!("/v2/{REPOSITORY}/referrers/{}", Digest::of(b"absent"))).await;
+    assert_eq!((absent.status, &absent.json()["manifests"]), (StatusCode::OK, &Value::Array(Vec::new())));
 
     let unsigned = World::unsigned().await;
     let digest = unsigned.release.image.digest();

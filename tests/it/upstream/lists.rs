@@ -171,15 +171,25 @@ async fn a_registry_that_pages_shorter_has_more() {
 }
 
 #[tokio::test]
-async fn a_registry_that_ignores_paging_is_paged_here() {
+async fn a_registry_that_ignores_paging_is_sorted_and_paged_here() {
     let bed = Bed::new().await;
     bed.registry.push_manifest("lib/app", Some("v1"), MANIFEST);
-    let all = br#"{"name":"lib/app","tags":["b","a","not a tag","c"]}"#;
+    let all = br#"{"name":"lib/app","tags":["b","a","not a tag","d","c"]}"#;
     bed.registry.fault("/tags/list", Fault::Bytes(all.to_vec()));
     let TagPage { tags, more } = bed.upstream.tags(&app(), None, 2).await.unwrap().unwrap();
-    assert_eq!((tags, more), (vec![tag("b"), tag("a")], true));
-    let TagPage { tags, more } = bed.upstream.tags(&app(), Some(&tag("a")), 2).await.unwrap().unwrap();
-    assert_eq!((tags, more), (vec![tag("c")], false));
+    assert_eq!((tags, more), (vec![tag("a"), tag("b")], true));
+    let TagPage { tags, more } = bed.upstream.tags(&app(), Some(&tag("b")), 2).await.unwrap().unwrap();
+    assert_eq!((tags, more), (vec![tag("c"), tag("d")], false));
+}
+
+#[tokio::test]
+async fn the_last_page_keeps_the_order_of_its_registry() {
+    let bed = Bed::new().await;
+    bed.registry.push_manifest("lib/app", Some("v1"), MANIFEST);
+    // "C" is before "b" in ASCII, and after it in the order that ignores case: both are lexical to the specification.
+    bed.registry.fault("/tags/list", Fault::Bytes(br#"{"name":"lib/app","tags":["C","d"]}"#.to_vec()));
+    let TagPage { tags, more } = bed.upstream.tags(&app(), Some(&tag("b")), 2).await.unwrap().unwrap();
+    assert_eq!((tags, more), (vec![tag("C"), tag("d")], false));
 }
 
 #[tokio::test]
