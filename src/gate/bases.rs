@@ -1,18 +1,24 @@
 //! The images that an image was built from, where its rule has them judged too (`base_images = "judge"`).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::evidence::BaseImage;
 use crate::gate::admitted::{Grants, Refusal};
-use crate::gate::{Decided, Gate, Target};
+use crate::gate::judge::{Judge, Passed, Target};
+use crate::gate::sources::Sources;
 use crate::limits::{BASE_DEPTH, BASE_IMAGES};
-use crate::oci::{Digest, Image, Reference, Repository};
+use crate::oci::{Digest, Image, Reference, Repository, Tag};
 use crate::policy::{Decision, Mode, Reason, ReasonCode, Verdict};
 use crate::verify::{Claim, Fact};
+
+/// The base images that were judged for one request, whatever tag, root or image of an index they were judged for: each
+/// once, and no more than [`BASE_IMAGES`].
+#[derive(Debug, Default)]
+pub(in crate::gate) struct Bases(Mutex<HashMap<Base, Option<Result<(), Unmet>>>>);
+
+/// A base image, under the tag that the builder asked for.
+type Base = (Repository, Digest, Option<Tag>);
 
 /// From the image asked for down to one that it is based on.
 #[derive(Debug)]
@@ -21,29 +27,28 @@ pub(in crate::gate) struct Line<'a> {
     digest: Digest,
     /// What was built from it.
     above: Option<&'a Self>,
-    /// How many base images were judged for the image asked for.
-    judged: &'a AtomicUsize,
 }
 
 /// Why a base image is not admitted, and whether asking again may help.
+#[derive(Debug, Clone)]
 struct Unmet {
     decision: Decision,
     reason: Reason,
+    /// The code of what was found wrong with the base image itself.
+    told: Option<ReasonCode>,
 }
 
-impl Gate {
+impl<S: Sources> Judge<S> {
     /// `verdict` on `root`, once all base images are judged that it waits for: those that one provenance names which meets
     /// the rule. Each must be admitted now, as if it was asked for.
     pub(in crate::gate) async fn with_bases(&self, target: &Target<'_>, root: Digest, verdict: Verdict) -> Verdict {
         if verdict.provenances.is_empty() {
             return verdict;
         }
-        let none = AtomicUsize::new(0);
-        let judged = target.line.map_or(&none, |line| line.judged);
-        let line = Line { repository: &target.image.repository, digest: root, above: target.line, judged };
+        let line = Line { repository: &target.image.repository, digest: root, above: target.line };
         let (mut reasons, mut decision) = (Vec::new(), Decision::Refuse);
         for fact in &verdict.provenances {
-            let unmet = self.unmet_bases(target, &line, fact).await;
+            let unmet = self.unmet_bases(&line, fact).await;
             if unmet.is_empty() {
                 let fact = Arc::clone(fact);
                 return verdict.on_known_bases(&fact);
@@ -56,7 +61,7 @@ impl Gate {
         verdict.on_unknown_bases(reasons, decision)
     }
 
-    async fn unmet_bases(&self, target: &Target<'_>, line: &Line<'_>, fact: &Fact) -> Vec<Unmet> {
+    async fn unmet_bases(&self, line: &Line<'_>, fact: &Fact) -> Vec<Unmet> {
         let Claim::Provenance(provenance) = fact.claim() else {
             return vec![Unmet::refused("a verification summary names no base image, so that none can be judged")];
         };
@@ -69,12 +74,12 @@ impl Gate {
         }
         let mut unmet = Vec::new();
         for base in &provenance.base_images {
-            unmet.extend(self.judge_base(target, line, base).await.err());
+            unmet.extend(self.judge_base(line, base).await.err());
         }
         unmet
     }
 
-    async fn judge_base(&self, target: &Target<'_>, line: &Line<'_>, base: &BaseImage) -> Result<(), Unmet> {
+    async fn judge_base(&self, line: &Line<'_>, base: &BaseImage) -> Result<(), Unmet> {
         let uri = &base.uri;
         let Some(repository) = &base.repository else {
             return Err(Unmet::refused(format!("where the base image {uri} is cannot be told")));
@@ -82,39 +87,64 @@ impl Gate {
         let Some(digest) = base.digest else {
             return Err(Unmet::refused(format!("the base image {uri} is named without a digest, or with two")));
         };
-        let Some(upstream) = self.upstreams.canonical(&repository.upstream) else {
+        let Some(upstream) = self.sources.canonical(&repository.upstream) else {
             return Err(Unmet::refused(format!("the upstream of base image {uri} is not configured")));
         };
         let repository = Repository::new(upstream.clone(), repository.name.clone());
         line.check(&repository, digest)?;
-        let image = Image { repository, reference: Reference::Digest(digest) };
-        let below = Target { image: &image, tag: None, digest, line: Some(line), ..target.clone() };
-        // The builder says which tag it asked for, and the rule takes its word; rules may be for some tags only.
-        let tags = base.tag.iter().map(Some).chain([None]);
-        let mut unmet = Unmet::refused("nothing to judge");
-        for tag in tags {
-            match self.decide_base(Target { tag, ..below.clone() }).await {
-                Ok(decided) if is_proven(&decided) => return Ok(()),
-                Ok(_) => {
-                    let text = format!("the base image {uri} is an index that is proven by some of its images only");
-                    unmet = Unmet::refused(text);
-                }
-                Err(refusal) => unmet = Unmet::of(&refusal),
-            }
+        let key = (repository, digest, base.tag.clone());
+        if let Some(known) = self.bases.enter(&key)? {
+            return known;
         }
-        Err(unmet)
+        let outcome = self.judge_named(line, uri, &key).await;
+        self.bases.keep(key, outcome.clone());
+        outcome
     }
 
-    /// The same decision as about what is asked for; boxed, since it may come back here.
-    fn decide_base<'a>(&'a self, target: Target<'a>) -> BoxFuture<'a, Result<Decided, Refusal>> {
-        async move { self.decide_digest(&target).await }.boxed()
+    /// The builder says which tag it asked for, and the rule takes its word: rules may be for some tags only. Of two
+    /// refusals the one is told that says more.
+    async fn judge_named(&self, line: &Line<'_>, uri: &str, (repository, digest, tag): &Base) -> Result<(), Unmet> {
+        let image = Image { repository: repository.clone(), reference: Reference::Digest(*digest) };
+        let below = Target { image: &image, tag: None, digest: *digest, line: Some(line) };
+        let mut unmet: Option<Unmet> = None;
+        for tag in tag.iter().map(Some).chain([None]) {
+            let next = match self.decide_boxed(Target { tag, ..below.clone() }).await {
+                Ok(passed) if is_proven(&passed) => return Ok(()),
+                Ok(_) => {
+                    let text = format!("the base image {uri} is an index that is proven by some of its images only");
+                    Unmet::refused(text)
+                }
+                Err(refusal) => Unmet::of(&refusal),
+            };
+            unmet = Some(unmet.map_or_else(|| next.clone(), |first| first.or_more_telling(next.clone())));
+        }
+        Err(unmet.unwrap_or_else(|| Unmet::refused("nothing to judge")))
     }
 }
 
 /// Whether all of a base image is admitted, whichever of an index's images was built from. An index that is served for one
 /// image that is proven (`index = "children"`) says nothing of the others.
-fn is_proven(decided: &Decided) -> bool {
-    decided.admitted.grants == Grants::Reached || decided.verdict.mode == Some(Mode::Audit)
+fn is_proven(passed: &Passed) -> bool {
+    passed.judged.grants == Grants::Reached || passed.judged.verdict.mode == Some(Mode::Audit)
+}
+
+impl Bases {
+    /// What came of `base` before, if it was judged; else room for it.
+    fn enter(&self, base: &Base) -> Result<Option<Result<(), Unmet>>, Unmet> {
+        let mut judged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match judged.get(base) {
+            Some(outcome) => Ok(outcome.clone()),
+            None if judged.len() >= BASE_IMAGES => Err(Unmet::too_much()),
+            None => {
+                judged.insert(base.clone(), None);
+                Ok(None)
+            }
+        }
+    }
+
+    fn keep(&self, base: Base, outcome: Result<(), Unmet>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(base, Some(outcome));
+    }
 }
 
 impl Line<'_> {
@@ -129,28 +159,61 @@ impl Line<'_> {
             depth += 1;
             line = above.above;
         }
-        if depth > BASE_DEPTH || self.judged.fetch_add(1, Ordering::Relaxed) >= BASE_IMAGES {
-            let text = format!("base images beyond {BASE_DEPTH} deep, or {BASE_IMAGES} in all, are not judged");
-            return Err(Unmet { decision: Decision::Refuse, reason: Reason { code: ReasonCode::TooMuch, text } });
-        }
-        Ok(())
+        if depth > BASE_DEPTH { Err(Unmet::too_much()) } else { Ok(()) }
     }
 }
 
 impl Unmet {
     fn refused(text: impl Into<String>) -> Self {
         let reason = Reason { code: ReasonCode::BaseImageUnproven, text: text.into() };
-        Self { decision: Decision::Refuse, reason }
+        Self { decision: Decision::Refuse, reason, told: None }
+    }
+
+    fn too_much() -> Self {
+        let text = format!("base images beyond {BASE_DEPTH} deep, or {BASE_IMAGES} in all, are not judged");
+        let reason = Reason { code: ReasonCode::TooMuch, text };
+        Self { decision: Decision::Refuse, reason, told: None }
     }
 
     fn of(refusal: &Refusal) -> Self {
         let text = format!("base image {}", refusal.text());
         match refusal {
-            Refusal::Denied(_) | Refusal::NotFound { .. } | Refusal::Invalid { .. } => Self::refused(text),
+            Refusal::Denied(denial) => {
+                let told = denial.verdict.most_telling().map(|(_, reason)| reason.code);
+                Self { told, ..Self::refused(text) }
+            }
+            Refusal::NotFound { .. } | Refusal::Invalid { .. } => Self::refused(text),
             Refusal::Undecided { .. } => {
                 let reason = Reason { code: ReasonCode::Unavailable, text };
-                Self { decision: Decision::Undecided, reason }
+                Self { decision: Decision::Undecided, reason, told: None }
             }
         }
+    }
+
+    /// What is undecided may be admitted in a moment; else whatever says most, and the first of equals.
+    fn or_more_telling(self, other: Self) -> Self {
+        let weight = |unmet: &Self| (unmet.decision == Decision::Undecided, unmet.told);
+        if weight(&other) > weight(&self) { other } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(number: usize) -> Base {
+        ("docker.io/library/alpine".parse().unwrap(), Digest::of(&number.to_le_bytes()), None)
+    }
+
+    #[test]
+    fn all_that_is_judged_for_one_request_shares_one_budget_and_each_base_image_counts_once() {
+        let bases = Bases::default();
+        for number in 0..BASE_IMAGES {
+            assert!(bases.enter(&base(number)).unwrap().is_none());
+        }
+        bases.keep(base(0), Ok(()));
+        assert!(bases.enter(&base(0)).unwrap().unwrap().is_ok(), "what was judged is known");
+        assert!(bases.enter(&base(1)).unwrap().is_none(), "what is being judged is not");
+        assert_eq!(bases.enter(&base(BASE_IMAGES)).unwrap_err().reason.code, ReasonCode::TooMuch);
     }
 }

@@ -4,26 +4,15 @@ use std::cmp::Reverse;
 
 use futures_util::{StreamExt, stream};
 
-use crate::facts::GrantKind;
 use crate::gate::admitted::{Grants, Refusal};
-use crate::gate::{Gate, Judged, Target};
-use crate::limits::INDEX_CHILDREN;
-use crate::oci::{Descriptor, Digest, Tag, digest_of};
+use crate::gate::judge::{Judge, Judged, Target};
+use crate::gate::sources::{Child, Sources};
+use crate::oci::Tag;
 use crate::policy::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind};
 
 /// Children judged at once: each may have evidence to collect.
 const AT_ONCE: usize = 4;
-/// What BuildKit writes on the descriptors of attestations, and on no image's.
-const ATTESTATION: &str = "vnd.docker.reference.type";
-
-/// One image of an index.
-struct Child {
-    digest: Digest,
-    size: u64,
-    platform: String,
-}
-
-impl Gate {
+impl<S: Sources> Judge<S> {
     /// `own`, the verdict on an index by its own evidence, if it is proven; else, where its rule says so, one that admits it
     /// if one of its images at least is admitted by itself. Such an index is a list of digests: it grants nothing, and
     /// what a client takes from it is judged when it is asked for.
@@ -33,18 +22,17 @@ impl Gate {
         }
         let repository = &target.image.repository;
         let mut tags = self.tags_of(target, target.digest).await?;
-        tags.retain(|tag| target.policy.judges_children(repository, tag.as_ref()));
+        tags.retain(|tag| self.policy.judges_children(repository, tag.as_ref()));
         if tags.is_empty() {
             return Ok(own);
         }
-        let children = self.children(target).await?;
+        let children = self.sources.children(repository, target.digest).await?;
         if children.is_empty() {
             return Ok(own);
         }
         for tag in tags.iter().flatten() {
             // By digest they are asked for with no tag, and their rule may be for some tags only.
-            let digests: Vec<_> = children.iter().map(|child| child.digest).collect();
-            self.facts.seen(repository, tag, &digests).await?;
+            self.sources.note_seen(repository, tag, &children).await?;
         }
         let tags = &*tags;
         let judging: Vec<_> = children.iter().map(|child| self.judge_child(target, child, tags)).collect();
@@ -56,31 +44,14 @@ impl Gate {
         })
     }
 
-    /// Its images; nothing if it is no index. Attestations are none, and are not judged: no client runs them.
-    async fn children(&self, target: &Target<'_>) -> Result<Vec<Child>, Refusal> {
-        let (_, manifest) = self.fetch_manifest(&target.image.repository, target.digest).await?;
-        Ok(manifest.children().iter().filter_map(Child::of).take(INDEX_CHILDREN).collect())
-    }
-
     async fn judge_child(&self, target: &Target<'_>, child: &Child, tags: &[Option<Tag>]) -> Result<Judged, Refusal> {
         let judged = self.judge_under(target, child.digest, tags).await?;
         let is_judged = matches!(judged.verdict.mode, Some(Mode::Enforce | Mode::Audit));
         if is_judged && judged.verdict.decision == Decision::Admit {
             // What it names is found for a node that asks for its layers only.
-            let itself = [(child.digest, GrantKind::Manifest, child.size)];
-            self.facts.grant(&target.image.repository, child.digest, &itself).await?;
+            self.sources.note_child(&target.image.repository, child).await?;
         }
         Ok(judged)
-    }
-}
-
-impl Child {
-    fn of(descriptor: &Descriptor) -> Option<Self> {
-        let is_attestation = descriptor.annotations().as_ref().is_some_and(|all| all.contains_key(ATTESTATION));
-        let digest = digest_of(descriptor).ok().filter(|_| !is_attestation)?;
-        let platform = descriptor.platform().as_ref();
-        let platform = platform.map(|platform| format!("{}/{} ", platform.os(), platform.architecture()));
-        Some(Self { digest, size: descriptor.size(), platform: platform.unwrap_or_default() })
     }
 }
 
@@ -99,7 +70,8 @@ fn unproven(own: Judged, children: &[Child], verdicts: Vec<Result<Judged, Refusa
         if decided == Decision::Undecided {
             decision = decided;
         }
-        let text = format!("{}{}: {}", child.platform, child.digest, reason.text);
+        let space = if child.platform.is_empty() { "" } else { " " };
+        let text = format!("{}{space}{}: {}", child.platform, child.digest, reason.text);
         reasons.push(Reason { code: reason.code, text });
     }
     reasons.sort_by_key(|reason| Reverse(reason.code));

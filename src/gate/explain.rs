@@ -43,30 +43,12 @@ pub struct Inspection {
 impl Gate {
     /// Judges `image` as [`Gate::admit`] does, and keeps the reasons.
     pub async fn explain(&self, image: &Image) -> Explanation {
-        let explain =
-            |digest, decision, verdict, text| Explanation { image: image.clone(), digest, decision, verdict, text };
         let decided = match self.configured(image) {
             Ok(image) => self.decide(&image).await,
             Err(refusal) => Err(refusal),
         };
-        match decided {
-            Ok(Decided { admitted, verdict, instead_of }) => {
-                let text = instead_of.map(|refusal| {
-                    format!("{}. In its place what was last admitted for this tag is served", refusal.text())
-                });
-                explain(Some(admitted.digest()), Decision::Admit, Some(verdict), text)
-            }
-            Err(Refusal::Denied(denial)) => {
-                let text = denial.message();
-                explain(denial.digest, Decision::Refuse, Some(denial.verdict), Some(text))
-            }
-            Err(Refusal::Undecided { text, judged: Some(judged), .. }) => {
-                explain(Some(judged.digest), Decision::Undecided, Some(judged.verdict), Some(text))
-            }
-            Err(refusal @ (Refusal::NotFound { .. } | Refusal::Invalid { .. } | Refusal::Undecided { .. })) => {
-                explain(None, Decision::Undecided, None, Some(refusal.text()))
-            }
-        }
+        let decided = decided.map(|Decided { admitted, verdict, instead_of }| (admitted.digest(), verdict, instead_of));
+        Explanation::of(image, decided)
     }
 
     /// Collects and checks the evidence about `image` anew.
@@ -103,6 +85,32 @@ impl Gate {
 }
 
 impl Explanation {
+    /// What was decided: the digest that is admitted, by which verdict, and in place of what; or no image.
+    pub(in crate::gate) fn of(
+        image: &Image,
+        decided: Result<(Digest, Verdict, Option<Box<Refusal>>), Refusal>,
+    ) -> Self {
+        let explain = |digest, decision, verdict, text| Self { image: image.clone(), digest, decision, verdict, text };
+        match decided {
+            Ok((digest, verdict, instead_of)) => {
+                let text = instead_of.map(|refusal| {
+                    format!("{}. In its place what was last admitted for this tag is served", refusal.text())
+                });
+                explain(Some(digest), Decision::Admit, Some(verdict), text)
+            }
+            Err(Refusal::Denied(denial)) => {
+                let text = denial.message();
+                explain(denial.digest, Decision::Refuse, Some(denial.verdict), Some(text))
+            }
+            Err(Refusal::Undecided { text, judged: Some(judged), .. }) => {
+                explain(Some(judged.digest), Decision::Undecided, Some(judged.verdict), Some(text))
+            }
+            Err(refusal @ (Refusal::NotFound { .. } | Refusal::Invalid { .. } | Refusal::Undecided { .. })) => {
+                explain(None, Decision::Undecided, None, Some(refusal.text()))
+            }
+        }
+    }
+
     /// The explanation for programs (`policy.md`, "Commands").
     pub fn to_json(&self) -> Value {
         match &self.verdict {

@@ -10,6 +10,8 @@ mod collect;
 mod contents;
 mod evidence;
 mod explain;
+mod judge;
+mod live;
 mod manifests;
 mod memory;
 mod metrics;
@@ -19,9 +21,9 @@ mod reach;
 mod resolve;
 mod search;
 mod serve;
+mod sources;
 mod update;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use prometheus::Registry;
@@ -29,26 +31,28 @@ use tokio::sync::Semaphore;
 
 pub use admitted::{Admitted, Denial, Refusal, Unsettled};
 pub use explain::{Explanation, Inspection};
+pub use judge::Judge;
 pub use serve::ManifestBody;
+pub use sources::{Child, Sources};
 
 use crate::clock::Clock;
 use crate::content::Library;
 use crate::current::Current;
 use crate::evidence::subject_of_tag;
-use crate::facts::{Facts, Grant, GrantKind, ProofKey};
-use crate::gate::admitted::{Grants, Size};
-use crate::gate::bases::Line;
+use crate::facts::{Facts, Grant, GrantKind};
+use crate::gate::admitted::Size;
+use crate::gate::judge::{Judged, Passed, Target};
+use crate::gate::live::Live;
 use crate::gate::manifests::Manifests;
 use crate::gate::memory::Memory;
 use crate::gate::metrics::Metrics;
 use crate::gate::prove::Prover;
 use crate::gate::reach::Looks;
-use crate::limits::{EVIDENCE_MEMORY_BYTES, REFUSAL_TTL, ROOTS_PER_GRANT};
-use crate::oci::{Digest, Image, Reference, Repository, Tag};
-use crate::policy::{Decision, Mode, Policy, Request, Verdict};
-use crate::trust::{self, Trust};
+use crate::limits::{EVIDENCE_MEMORY_BYTES, ROOTS_PER_GRANT};
+use crate::oci::{Digest, Image, Reference, Repository};
+use crate::policy::{Decision, Policy, Verdict};
+use crate::trust;
 use crate::upstream::Upstreams;
-use crate::verify::{Coverage, Proof};
 
 /// What the gate is built from.
 #[derive(Debug)]
@@ -84,19 +88,6 @@ pub struct Gate {
     looks: Looks,
 }
 
-/// What a request asks for, once its tag is resolved, by which rules it is judged, and whom to believe on it: one
-/// snapshot of each for the whole decision.
-#[derive(Debug, Clone)]
-struct Target<'a> {
-    image: &'a Image,
-    tag: Option<&'a Tag>,
-    digest: Digest,
-    policy: Arc<Policy>,
-    trust: Arc<Trust>,
-    /// What was built from it, where it is judged as a base image.
-    line: Option<&'a Line<'a>>,
-}
-
 /// What is served, and why.
 #[derive(Debug)]
 struct Decided {
@@ -104,14 +95,6 @@ struct Decided {
     verdict: Verdict,
     /// Why what was asked for is not served, where something else is in its place.
     instead_of: Option<Box<Refusal>>,
-}
-
-/// A verdict, and the root that it is about.
-#[derive(Debug)]
-struct Judged {
-    verdict: Verdict,
-    root: Digest,
-    grants: Grants,
 }
 
 impl Gate {
@@ -174,72 +157,41 @@ impl Gate {
         }
     }
 
-    /// The whole decision about a manifest.
+    /// Who decides about one request: one snapshot of rules and of trust for the whole decision.
+    fn judge(&self) -> Judge<Live<'_>> {
+        Judge::new(self.policy.snapshot(), Live { gate: self, trust: self.trust.snapshot() })
+    }
+
     async fn decide_manifest(&self, image: &Image) -> Result<Decided, Refusal> {
-        let refused = image.tag().and_then(|tag| self.policy.snapshot().refuses(&image.repository, tag));
-        if let Some(verdict) = refused {
-            return Err(Refusal::denied(image, None, verdict));
+        let judge = self.judge();
+        if let Some(refusal) = judge.refused(image) {
+            return Err(refusal);
         }
-        let target = self.target(image, self.resolve(image).await?);
-        let decided = self.decide_digest(&target).await;
-        match image.tag().filter(|tag| target.policy.keeps_last_admitted(&image.repository, tag)) {
-            Some(tag) => self.or_last_admitted(&target, tag, decided).await,
-            None => decided,
-        }
-    }
-
-    fn target<'a>(&self, image: &'a Image, digest: Digest) -> Target<'a> {
-        Target {
-            image,
-            tag: image.tag(),
-            digest,
-            policy: self.policy.snapshot(),
-            trust: self.trust.snapshot(),
-            line: None,
-        }
-    }
-
-    async fn decide_digest(&self, target: &Target<'_>) -> Result<Decided, Refusal> {
-        let judged = self.judge_manifest(target).await?;
-        let decided = Self::admitted(target, judged, Size::Manifest)?;
-        if decided.verdict.mode != Some(Mode::Enforce) || decided.admitted.grants == Grants::Nothing {
-            self.check_presence(&decided.admitted).await?;
-        }
-        Ok(decided)
-    }
-
-    /// The verdict on a manifest: by what reaches it, else on its own evidence.
-    async fn judge_manifest(&self, target: &Target<'_>) -> Result<Judged, Refusal> {
-        let grants = self.granted(target, GrantKind::Manifest).await?;
-        let granted = match self.judge_grants(target, &grants).await? {
-            Some((judged, _)) if judged.verdict.decision == Decision::Admit => return Ok(judged),
-            granted => granted.map(|(judged, _)| judged).filter(|judged| is_undecided(&judged.verdict)),
-        };
-        let own = self.judge(target, target.digest).await?;
-        let own = self.or_children(target, own).await?;
-        match own.verdict.decision {
-            // Nothing is refused while a root that might admit it is undecided.
-            Decision::Refuse => Ok(granted.unwrap_or(own)),
-            Decision::Admit | Decision::Undecided => Ok(own),
-        }
+        let target = Target::of(image, self.resolve(image).await?);
+        let Passed { digest, judged, instead_of } = judge.decide(&target).await?;
+        Ok(Decided { instead_of, ..Decided::of(image, digest, judged, Size::Manifest) })
     }
 
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<Decided, Refusal> {
-        let target = self.target(image, digest);
-        let mut judged = self.judge_blob(&target).await?;
+        let (judge, target) = (self.judge(), Target::of(image, digest));
+        let mut judged = self.judge_blob(&judge, &target).await?;
         if !judged.as_ref().is_some_and(|(judged, _)| judged.verdict.decision == Decision::Admit) {
             self.reach_further(&image.repository).await?;
-            judged = self.judge_blob(&target).await?;
+            judged = self.judge_blob(&judge, &target).await?;
         }
         match judged {
-            Some((judged, size)) => Self::admitted(&target, judged, Size::Declared(size)),
+            Some((judged, size)) => {
+                let judged = judge.admitted(&target, judged)?;
+                Ok(Decided::of(image, digest, judged, Size::Declared(size)))
+            }
             None => Err(Refusal::denied(image, None, Verdict::not_reached())),
         }
     }
 
-    async fn judge_blob(&self, target: &Target<'_>) -> Result<Option<(Judged, u64)>, Refusal> {
-        let grants = self.granted(target, GrantKind::Blob).await?;
-        self.judge_grants(target, &grants).await
+    /// The verdict on a blob by what reaches it, with the size that this declares.
+    async fn judge_blob(&self, judge: &Judge<Live<'_>>, target: &Target<'_>) -> Result<Option<(Judged, u64)>, Refusal> {
+        let grants = self.granted(&target.image.repository, target.digest, GrantKind::Blob).await?;
+        judge.judge_roots(target, grants.into_iter().map(|grant| (grant.root, grant.size))).await
     }
 
     /// Evidence about an admitted subject is admitted with it, so that others can check it through this mirror.
@@ -253,147 +205,20 @@ impl Gate {
         Ok(Decided { admitted: Admitted { digest, ..decided.admitted }, ..decided })
     }
 
-    fn admitted(target: &Target<'_>, judged: Judged, size: Size) -> Result<Decided, Refusal> {
-        let &Target { image, digest, ref policy, .. } = target;
-        if let Some(verdict) = policy.revoked(digest) {
-            return Err(Refusal::denied(image, Some(digest), verdict));
-        }
-        let Judged { verdict, root, grants } = judged;
-        match verdict.decision {
-            Decision::Admit => {
-                let repository = image.repository.clone();
-                Ok(Decided { admitted: Admitted { repository, digest, root, size, grants }, verdict, instead_of: None })
-            }
-            Decision::Refuse => Err(Refusal::denied(image, Some(digest), verdict)),
-            Decision::Undecided => Err(Refusal::unsettled(undecided(&verdict), digest, verdict)),
-        }
-    }
-
-    async fn granted(&self, target: &Target<'_>, kind: GrantKind) -> Result<Vec<Grant>, Refusal> {
-        let grants = self.facts.grants(&target.image.repository, target.digest).await?;
+    /// The other digests that were judged, and reach this one, each with its grant.
+    async fn granted(&self, of: &Repository, digest: Digest, kind: GrantKind) -> Result<Vec<Grant>, Refusal> {
+        let grants = self.facts.grants(of, digest).await?;
         // That it is granted to itself says that it is there, and no more.
-        let reaches = |grant: &&Grant| grant.kind == kind && grant.root != target.digest;
+        let reaches = |grant: &&Grant| grant.kind == kind && grant.root != digest;
         Ok(grants.iter().filter(reaches).take(ROOTS_PER_GRANT).copied().collect())
     }
-
-    /// The verdict on the first of the roots that admits, with the size that this root declares; else the most hopeful
-    /// one; nothing without roots.
-    async fn judge_grants(&self, target: &Target<'_>, grants: &[Grant]) -> Result<Option<(Judged, u64)>, Refusal> {
-        let mut best = None;
-        for grant in grants {
-            let judged = self.judge(target, grant.root).await?;
-            match judged.verdict.decision {
-                Decision::Admit => return Ok(Some((judged, grant.size))),
-                Decision::Undecided => best = Some((judged, grant.size)),
-                Decision::Refuse => best = best.or(Some((judged, grant.size))),
-            }
-        }
-        Ok(best)
-    }
-
-    /// Judges `root` on its own evidence, under the tag asked for, or, by digest, under no tag and under each tag that it
-    /// was seen under: a rule for a tag is no rule for whatever digest a client names.
-    async fn judge(&self, target: &Target<'_>, root: Digest) -> Result<Judged, Refusal> {
-        let tags = self.tags_of(target, root).await?;
-        self.judge_under(target, root, &tags).await
-    }
-
-    async fn judge_under(&self, target: &Target<'_>, root: Digest, tags: &[Option<Tag>]) -> Result<Judged, Refusal> {
-        let mut proof = None;
-        let mut verdict = self.verdict(target, root, tags, &mut proof).await?;
-        if verdict.decision == Decision::Refuse && proof.as_ref().is_some_and(|proof| self.is_stale(proof)) {
-            // What could not be asked for now may be what has come since: the new proof counts, even if it is partial.
-            proof = Some(self.prove(&target.image.repository, root, &target.trust).await?);
-            verdict = self.verdict(target, root, tags, &mut proof).await?;
-        }
-        if let Some(proof) = &proof {
-            self.note_contents((&target.image.repository, root), &verdict, proof).await;
-        }
-        Ok(Judged { verdict, root, grants: Grants::Reached })
-    }
-
-    async fn tags_of(&self, target: &Target<'_>, root: Digest) -> Result<Vec<Option<Tag>>, Refusal> {
-        if let Some(tag) = target.tag {
-            return Ok(vec![Some(tag.clone())]);
-        }
-        let seen = self.facts.tags_of(&target.image.repository, root).await?;
-        Ok(std::iter::once(None).chain(seen.iter().cloned().map(Some)).collect())
-    }
-
-    /// The first verdict that admits, else the first undecided one, else the first. `proof` is found out once, and only
-    /// if a rule asks for it: one that is partial is kept nowhere else.
-    async fn verdict(
-        &self,
-        target: &Target<'_>,
-        root: Digest,
-        tags: &[Option<Tag>],
-        proof: &mut Option<Arc<Proof>>,
-    ) -> Result<Verdict, Refusal> {
-        let repository = &target.image.repository;
-        let mut best: Option<Verdict> = None;
-        for tag in tags {
-            let request = Request { repository, tag: tag.as_ref(), digest: root };
-            if proof.is_none() && target.policy.needs_proof(&request) {
-                *proof = Some(self.proof(repository, root, &target.trust).await?);
-            }
-            let seen = proof.as_deref().map(|proof| as_far_as_trust_goes(proof, &request, target));
-            let verdict = target.policy.judge(&request, seen.as_deref(), self.clock.now());
-            let verdict = self.with_bases(target, root, verdict).await;
-            match verdict.decision {
-                Decision::Admit => return Ok(verdict),
-                Decision::Undecided => best = best.filter(is_undecided).or(Some(verdict)),
-                Decision::Refuse => best = best.or(Some(verdict)),
-            }
-        }
-        best.ok_or_else(|| Refusal::undecided("nothing to judge"))
-    }
-
-    /// What is known of `root`, found out first if nothing is.
-    async fn proof(&self, repository: &Repository, root: Digest, trust: &Arc<Trust>) -> Result<Arc<Proof>, Refusal> {
-        match self.facts.proof(&self.key(repository, root, trust)).await? {
-            Some(proof) => Ok(proof),
-            None => self.prove(repository, root, trust).await,
-        }
-    }
-
-    async fn prove(&self, repository: &Repository, root: Digest, trust: &Arc<Trust>) -> Result<Arc<Proof>, Refusal> {
-        let places = self.places(repository)?;
-        let (prover, under) = (Arc::clone(&self.prover), Arc::clone(trust));
-        let proving = async move { prover.prove(&places, root, under).await };
-        self.facts.prove(&self.key(repository, root, trust), proving).await
-    }
-
-    /// What is proven under one snapshot, or with evidence of one place, is never found without it.
-    fn key(&self, repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
-        let (repository, elsewhere) = (repository.clone(), self.elsewhere(repository));
-        ProofKey { repository, digest, epoch: trust.epoch().to_string(), elsewhere }
-    }
-
-    /// Whether evidence may have been published since it was collected: signatures arrive late.
-    fn is_stale(&self, proof: &Proof) -> bool {
-        self.clock.now().duration_since(proof.collected_at).unsigned_abs() > REFUSAL_TTL
-    }
 }
 
-/// `proof` as it is for a rule that names a trust domain whose root is not there yet: what is not proven under that domain
-/// may be so in a moment.
-fn as_far_as_trust_goes<'a>(proof: &'a Proof, request: &Request<'_>, target: &Target<'_>) -> Cow<'a, Proof> {
-    match target.trust.awaited().iter().find(|domain| target.policy.relies_on(request, domain)) {
-        None => Cow::Borrowed(proof),
-        Some(domain) => {
-            let failure = format!("the trusted root of {domain} is not there yet");
-            Cow::Owned(Proof { coverage: Coverage::Partial { failure }, ..proof.clone() })
-        }
+impl Decided {
+    /// What was judged to be admitted, by the gate and by nobody else.
+    fn of(image: &Image, digest: Digest, judged: Judged, size: Size) -> Self {
+        let Judged { verdict, root, grants } = judged;
+        let repository = image.repository.clone();
+        Self { admitted: Admitted { repository, digest, root, size, grants }, verdict, instead_of: None }
     }
-}
-
-fn is_undecided(verdict: &Verdict) -> bool {
-    verdict.decision == Decision::Undecided
-}
-
-/// What could not be found out, in words.
-fn undecided(verdict: &Verdict) -> String {
-    verdict
-        .most_telling()
-        .map_or_else(|| "evidence is missing".to_owned(), |(kind, reason)| format!("{kind}: {}", reason.text))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::content::ContentError;
 use crate::facts::{FactsError, GrantKind, Resolution};
 use crate::gate::Gate;
-use crate::gate::admitted::{Admitted, RETRY_AFTER, Refusal};
+use crate::gate::admitted::{RETRY_AFTER, Refusal};
 use crate::gate::manifests::ManifestFailure;
 use crate::oci::{Digest, ErrorCode, Image, Reference, Repository, Tag, UpstreamName};
 use crate::upstream::{Unavailable, Upstream};
@@ -43,17 +43,16 @@ impl Gate {
     /// tag of it or something that reaches it was seen there, or it is granted to itself.
     ///
     /// Without that, what is known from any repository could be had under the name of one that is allowed unproven.
-    pub(in crate::gate) async fn check_presence(&self, admitted: &Admitted) -> Result<(), Refusal> {
-        let Admitted { repository, digest, .. } = admitted;
-        let grants = self.facts.grants(repository, *digest).await?;
+    pub(in crate::gate) async fn check_presence(&self, repository: &Repository, digest: Digest) -> Result<(), Refusal> {
+        let grants = self.facts.grants(repository, digest).await?;
         let is_granted = grants.iter().any(|grant| grant.kind == GrantKind::Manifest);
-        if is_granted || !self.facts.tags_of(repository, *digest).await?.is_empty() {
+        if is_granted || !self.facts.tags_of(repository, digest).await?.is_empty() {
             return Ok(());
         }
         let upstream = self.upstream(&repository.upstream)?;
-        let found = self.manifests.fetch(&*upstream, repository, *digest).await?;
-        let bytes = found.ok_or_else(|| Refusal::no_manifest(repository, *digest))?;
-        Ok(self.facts.grant(repository, *digest, &[(*digest, GrantKind::Manifest, bytes.len() as u64)]).await?)
+        let found = self.manifests.fetch(&*upstream, repository, digest).await?;
+        let bytes = found.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
+        Ok(self.facts.grant(repository, digest, &[(digest, GrantKind::Manifest, bytes.len() as u64)]).await?)
     }
 
     /// The configured upstream `name`.

@@ -53,7 +53,9 @@ impl<'a> Candidates<'a> {
     fn awaiting_bases(&self, verdict: Verdict, demand: &ProvenanceRule) -> Verdict {
         let does =
             |fact: &&Arc<Fact>| self.check_standing(fact).and_then(|()| self.check_provenance(demand, fact)).is_ok();
-        let provenances: Vec<_> = self.of(RequirementKind::Provenance).filter(does).map(Arc::clone).collect();
+        let mut provenances: Vec<_> = self.of(RequirementKind::Provenance).filter(does).map(Arc::clone).collect();
+        // The same one is judged first whatever the order of the facts.
+        provenances.sort_unstable();
         if provenances.is_empty() {
             let text = "it is an index that is proven by its attestation manifests, of which no base images are read";
             return verdict.on_unknown_bases(

@@ -34,6 +34,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 
 pub use error::{PolicyError, PolicyProblem};
 pub use judge::Request;
@@ -100,10 +101,12 @@ impl Policy {
         self.rules.iter().find(|rule| rule.is_for_tag(tag) && rule.is_for(&repository))
     }
 
-    /// Whether judging `request` takes a proof: not where no rule matches, or where the rule looks at none.
-    pub fn needs_proof(&self, request: &Request<'_>) -> bool {
+    /// Whether judging `request` at `now` takes a proof: not what is revoked or excepted, not where no rule matches, nor
+    /// where the rule looks at none.
+    pub fn needs_proof(&self, request: &Request<'_>, now: Timestamp) -> bool {
         let rule = self.rule(request.repository, request.tag);
         self.revoked.digest(request.digest).is_none()
+            && !self.exceptions.iter().any(|exception| exception.covers(request, now))
             && rule.is_some_and(|rule| match rule.mode() {
                 Mode::Enforce | Mode::Audit => true,
                 Mode::Allow | Mode::Deny => false,

@@ -44,7 +44,7 @@ fn the_built_in_configuration_names_the_registries_and_publishers_that_it_promis
         let (repository, tag): (Repository, Tag) = (repository.parse().unwrap(), tag.parse().unwrap());
         assert_eq!(config.policy.rule(&repository, Some(&tag)).map(bonafide::policy::Rule::name), rule, "{repository}");
         let request = Request { repository: &repository, tag: Some(&tag), digest: Digest::of(b"") };
-        assert_eq!(config.policy.needs_proof(&request), rule.is_some());
+        assert_eq!(config.policy.needs_proof(&request, jiff::Timestamp::UNIX_EPOCH), rule.is_some());
     }
 }
 

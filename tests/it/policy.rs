@@ -659,7 +659,7 @@ fn allow_takes_no_proof_and_audit_serves_what_it_reports() {
     let (image, digest) = (repository(), digest());
     let request = Request { repository: &image, tag: None, digest };
     assert_eq!(policy.judge(&request, None, Timestamp::UNIX_EPOCH).decision, Decision::Admit);
-    assert!(!policy.needs_proof(&request));
+    assert!(!policy.needs_proof(&request, Timestamp::UNIX_EPOCH));
     let audit = RULE.replace("tags = [\"v*\"]", "tags = [\"v*\"]\nmode = \"audit\"");
     let verdict = judge(&audit, Some("v1.2.3"), &proof(&[]));
     assert_eq!(verdict.decision, Decision::Admit);
@@ -671,7 +671,7 @@ fn without_facts_the_answer_is_undecided() {
     let policy = policy(RULE).unwrap();
     let (image, tag) = (repository(), "v1".parse().unwrap());
     let request = Request { repository: &image, tag: Some(&tag), digest: digest() };
-    assert!(policy.needs_proof(&request));
+    assert!(policy.needs_proof(&request, Timestamp::UNIX_EPOCH));
     let verdict = policy.judge(&request, None, Timestamp::UNIX_EPOCH);
     assert_eq!(verdict.decision, Decision::Undecided);
     assert_eq!(verdict.requirements.len(), 3);

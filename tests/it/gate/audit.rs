@@ -1,5 +1,7 @@
 //! What is served though it is not proven: by a rule that only watches, and by an exception.
 
+use std::time::Duration;
+
 use bonafide::oci::Digest;
 use http::StatusCode;
 
@@ -30,7 +32,7 @@ async fn a_rule_that_only_watches_serves_and_counts_what_it_would_refuse() {
     assert_eq!(world.blob(Digest::of(&image.blobs[1])).await.status, StatusCode::OK);
     assert!(same(admitted(&world, "signed", "missing").await, 2.0));
     world.sign(digest);
-    world.mirror.clock.advance(std::time::Duration::from_hours(1));
+    world.mirror.clock.advance(Duration::from_hours(1));
     assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
     assert!(same(admitted(&world, "signed", "").await + admitted(&world, "signed", "missing").await, 3.0));
 }
@@ -78,4 +80,22 @@ async fn each_use_of_an_exception_is_counted_under_its_reason() {
     let layer = Digest::of(&Image::new("unsigned").blobs[1]);
     assert_eq!(world.blob(layer).await.status, StatusCode::OK);
     assert!(same(admitted(&world, "exception: INC-42", "").await, 3.0));
+}
+
+#[tokio::test]
+async fn no_evidence_is_collected_about_what_an_exception_admits_until_it_ends() {
+    let digest = Image::new("unsigned").digest();
+    let world = World::new().await;
+    let until = world.authority.time().checked_add(Duration::from_hours(1)).unwrap();
+    let exception = format!(
+        "{RULE}\n[[exception]]\nimage = \"docker.io/{REPOSITORY}@{digest}\"\nuntil = {until}\nreason = \"INC-42\"\n"
+    );
+    world.mirror.reconfigure(&world.config(&exception), "applied").await;
+    world.publish(|publisher| publisher.image(TAG, &Image::new("unsigned")));
+    let asked = || world.registry.requests().iter().any(|request| format!("{request:?}").contains(".sig"));
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+    assert!(!asked());
+    world.mirror.clock.advance(Duration::from_hours(1));
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
+    assert!(asked());
 }

@@ -1,5 +1,7 @@
 //! `base_images = "judge"`: what an image was built from has to be admitted too.
 
+use std::time::Duration;
+
 use bonafide::oci::Digest;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -208,8 +210,13 @@ async fn a_line_of_base_images_beyond_the_bound_is_unproven() {
 #[tokio::test]
 async fn more_base_images_than_the_bound_are_unproven() {
     let world = World::with_rule(RULES).await;
-    let base = material("alpine", world.base().digest());
-    world.built(REPOSITORY, &Image::new("app"), &vec![base; 65]);
+    let mut bases = vec![material("alpine", world.base().digest()); 70];
+    world.built(REPOSITORY, &Image::new("app"), &bases);
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::OK, "one image that is named often is judged once");
+    let digest = json!({ "sha256": world.base().digest().hex() });
+    bases.extend((0..64).map(|tag| json!({ "uri": format!("pkg:docker/alpine@{tag}"), "digest": digest })));
+    world.built(REPOSITORY, &Image::new("other app"), &bases);
+    world.mirror.clock.advance(Duration::from_hours(1));
     assert_eq!(world.refused().await.0, "too-much");
 }
 
@@ -259,4 +266,16 @@ async fn a_repeated_request_judges_base_images_without_asking_anybody() {
     world.registry.forget_requests();
     assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
     assert_eq!(world.registry.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn of_a_base_image_that_is_refused_with_and_without_its_tag_the_more_telling_reason_is_told() {
+    let rules =
+        RULES.replace("images = [\"docker.io/library/*\"]", "images = [\"docker.io/library/*\"]\ntags = [\"3.*\"]");
+    let world = World::with_rule(&rules).await;
+    let unsigned = Image::new("unsigned");
+    world.publish_in(BASE, |publisher| publisher.untagged(&unsigned));
+    world.built(REPOSITORY, &Image::new("app"), &[material("alpine", unsigned.digest())]);
+    let (_, text) = world.refused().await;
+    assert!(text.contains("no signature is published for it") && !text.contains("no rule"), "{text}");
 }
