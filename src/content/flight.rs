@@ -1,25 +1,22 @@
 //! One fetch of one content, whoever asks for it: from the origin through the hash to the store, with readers behind.
 //!
 //! A fetch belongs to no client: it goes on when the one that started it leaves. Its readers follow a watermark, and
-//! the last byte of each is withheld until the digest holds.
+//! the last byte of each is withheld until the digest holds. Where the store takes no more, its readers go on without it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::content::error::{ContentError, FlightError};
-use crate::content::length::Length;
-use crate::content::origin::{Origin, OriginBody};
-use crate::content::shelf::{CHUNK, Shelf, hash};
+use crate::content::error::FlightError;
+use crate::content::flights::Listing;
+use crate::content::passage::Handover;
+use crate::content::shelf::{CHUNK, Shelf};
 use crate::content::store::{Draft, ReadAt, Stored};
-use crate::oci::{Digest, Hasher};
-
-/// How often one content is asked for again after its body was cut. Large layers over bad lines are cut a few times; an
-/// origin that cuts every body must not keep a fetch alive forever.
-const RESUMES: u32 = 8;
+use crate::content::supply::{Supply, Wanted};
+use crate::oci::Hasher;
 
 /// How far a fetch has come.
 #[derive(Debug, Clone)]
@@ -35,192 +32,164 @@ pub(super) enum Progress {
         /// How much has arrived.
         written: u64,
     },
-    /// All bytes have arrived, hash to the digest, and are committed.
+    /// The store takes no more of it: who reads it fetches the rest.
+    Passing(Arc<Handover>),
+    /// All bytes have arrived and hash to the digest.
     Proven(Stored),
     /// It ended otherwise.
     Failed(FlightError),
 }
 
-/// Why a body is not what it should be.
-#[derive(Debug, thiserror::Error)]
-enum Broken {
-    #[error("the bytes that arrived for {wanted} have the digest {found}")]
-    Mismatch { wanted: Digest, found: Digest },
-    #[error("the origin announces {total} bytes for {digest}, which is not the length that it may have")]
-    Announced { digest: Digest, total: u64 },
-    #[error("more than {most} bytes arrived for {digest}")]
-    TooLong { digest: Digest, most: u64 },
-    #[error("the origin now announces another length for {digest} than before")]
-    Changed { digest: Digest },
-    #[error("the body of {digest} ended after {written} of {total} bytes")]
-    Short { digest: Digest, written: u64, total: u64 },
-}
-
-impl From<Broken> for io::Error {
-    fn from(broken: Broken) -> Self {
-        let kind = match broken {
-            Broken::Short { .. } => io::ErrorKind::UnexpectedEof,
-            Broken::Mismatch { .. } | Broken::Announced { .. } | Broken::TooLong { .. } | Broken::Changed { .. } => {
-                io::ErrorKind::InvalidData
-            }
-        };
-        Self::new(kind, broken)
-    }
-}
-
 /// What a fetch needs.
 pub(super) struct Flight {
     pub(super) shelf: Arc<Shelf>,
-    pub(super) digest: Digest,
-    pub(super) length: Length,
-    pub(super) origin: Arc<dyn Origin>,
+    pub(super) wanted: Wanted,
     pub(super) progress: watch::Sender<Progress>,
 }
 
-/// What has arrived.
-struct Intake {
-    draft: Box<dyn Draft>,
-    hasher: Hasher,
-    written: u64,
-    total: Option<u64>,
-}
-
-/// What the origin had ready.
-struct Gathered {
-    pieces: Vec<Bytes>,
-    end: Option<io::Result<()>>,
+/// How a fetch ended.
+enum Arrival {
+    /// It was committed before it was fetched.
+    Kept(Stored),
+    /// It is proven, and can be committed.
+    Whole(Box<dyn Draft>, Stored),
+    /// The store failed.
+    Passing(Arc<Handover>),
 }
 
 impl Flight {
-    /// Fetches, proves and commits. The caller publishes the outcome.
-    pub(super) async fn run(&self) -> io::Result<Stored> {
+    /// Fetches, proves and commits. It is off the list before a failure is told, so that who asks afterwards tries anew,
+    /// and not before what is proven is committed, so that who asks meanwhile need not look for it.
+    ///
+    /// Readers do not wait for the disk: they have all bytes once the digest holds.
+    pub(super) async fn run(self, listed: Listing) {
+        let last = match self.fetch().await {
+            Ok(Arrival::Whole(draft, stored)) => {
+                let size = stored.size;
+                self.progress.send_replace(Progress::Proven(stored));
+                self.commit(draft, size).await;
+                return drop(listed);
+            }
+            Ok(Arrival::Kept(stored)) => Progress::Proven(stored),
+            Ok(Arrival::Passing(handover)) => Progress::Passing(handover),
+            Err(error) => Progress::Failed(FlightError::new(error)),
+        };
+        drop(listed);
+        self.progress.send_replace(last);
+    }
+
+    async fn fetch(&self) -> io::Result<Arrival> {
         if let Some(stored) = self.committed_meanwhile().await? {
-            return Ok(stored);
+            return Ok(Arrival::Kept(stored));
         }
-        let body = self.origin.fetch(0).await?;
-        let total = self.length_of(&body)?;
-        let draft = self.shelf.store.begin(self.digest).await?;
-        let mut intake = Intake { draft, hasher: Hasher::new(), written: 0, total };
-        self.publish(&intake);
-        self.fill(&mut intake, body).await?;
+        let mut supply = Supply::open(self.wanted.clone()).await?;
+        let draft = match self.shelf.store.begin(self.wanted.digest).await {
+            Ok(draft) => draft,
+            Err(error) => return self.hand_over(supply, None, error).await,
+        };
+        let mut intake = Intake::new(draft);
+        self.publish(&intake, &supply);
+        while let Some(first) = supply.next().await? {
+            let pieces = gather(first, &mut supply);
+            if let Err(error) = intake.write(&pieces).await {
+                supply.give_back(pieces);
+                return self.hand_over(supply, Some(intake), error).await;
+            }
+            self.publish(&intake, &supply);
+            intake.hash(pieces).await?;
+        }
         self.prove(intake).await
     }
 
     /// A fetch may have committed between the moment its starter looked and the moment it asked for a fetch.
     async fn committed_meanwhile(&self) -> io::Result<Option<Stored>> {
-        self.shelf.committed(self.digest, self.length).await.map_err(|error| {
-            if let ContentError::Store { source, .. } = error {
-                source
-            } else {
-                io::Error::new(io::ErrorKind::InvalidData, error)
+        let committed = self.shelf.committed(self.wanted.digest, self.wanted.length).await;
+        committed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    fn publish(&self, intake: &Intake, supply: &Supply) {
+        let (bytes, total, written) = (intake.draft.bytes(), supply.total(), intake.written);
+        self.progress.send_replace(Progress::Growing { bytes, total, written });
+    }
+
+    async fn hand_over(&self, supply: Supply, intake: Option<Intake>, failure: io::Error) -> io::Result<Arrival> {
+        let digest = self.wanted.digest;
+        tracing::warn!(%digest, error = %failure, "content cannot be kept, it passes through");
+        self.shelf.failed_to_keep(&failure);
+        let (hasher, arrived) = match intake {
+            None => (Hasher::new(), None),
+            Some(intake) => {
+                let arrived = Stored { size: intake.written, bytes: intake.draft.bytes() };
+                (intake.hashing.await.map_err(io::Error::other)?, Some(arrived))
             }
-        })
+        };
+        let Some(total) = supply.total() else { return Err(failure) };
+        let (wanted, mismatches) = (self.wanted.clone(), self.shelf.metrics.mismatches.clone());
+        let supply = Mutex::new(Some(supply));
+        Ok(Arrival::Passing(Arc::new(Handover { wanted, total, arrived, hasher, supply, mismatches })))
     }
 
-    /// How long the content will be, if anybody said so; refused before a byte of it is read if it may not be so long.
-    fn length_of(&self, body: &OriginBody) -> io::Result<Option<u64>> {
-        match body.total {
-            Some(total) if !self.length.admits(total) => Err(Broken::Announced { digest: self.digest, total }.into()),
-            Some(total) => Ok(Some(total)),
-            None => Ok(self.length.known()),
-        }
+    async fn prove(&self, intake: Intake) -> io::Result<Arrival> {
+        let Intake { draft, hashing, written } = intake;
+        let found = hashing.await.map_err(io::Error::other)?.finish();
+        self.wanted.check(found).inspect_err(|_| self.shelf.metrics.mismatches.inc())?;
+        let stored = Stored { size: written, bytes: draft.bytes() };
+        Ok(Arrival::Whole(draft, stored))
     }
 
-    async fn fill(&self, intake: &mut Intake, mut body: OriginBody) -> io::Result<()> {
-        let mut resumes = RESUMES;
-        loop {
-            let Gathered { pieces, end } = gather(&mut body).await;
-            self.take(intake, pieces).await?;
-            let cut = match end {
-                None => continue,
-                Some(Ok(())) => match intake.missing(self.digest) {
-                    None => return Ok(()),
-                    Some(short) => short.into(),
-                },
-                Some(Err(error)) => error,
-            };
-            resumes = resumes.checked_sub(1).ok_or(cut)?;
-            body = self.resume(intake).await?;
+    /// What is proven is served, kept or not.
+    async fn commit(&self, draft: Box<dyn Draft>, size: u64) {
+        match draft.commit().await {
+            Ok(()) => self.shelf.usage.grew(size),
+            Err(error) => {
+                tracing::warn!(digest = %self.wanted.digest, %error, "content cannot be kept, it is fetched again");
+                self.shelf.failed_to_keep(&error);
+            }
         }
     }
+}
 
-    /// Writes and hashes `pieces` side by side, then lets the readers see them.
-    async fn take(&self, intake: &mut Intake, pieces: Vec<Bytes>) -> io::Result<()> {
-        let more: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
-        if more == 0 {
-            return Ok(());
-        }
-        let most = intake.total.unwrap_or(self.length.most());
-        if intake.written.saturating_add(more) > most {
-            return Err(Broken::TooLong { digest: self.digest, most }.into());
-        }
-        let hashing = hash(intake.hasher.clone(), pieces.clone());
-        let (appended, hasher) = tokio::join!(intake.draft.append(pieces), hashing);
-        appended?;
-        intake.hasher = hasher?;
-        intake.written += more;
-        self.publish(intake);
-        Ok(())
-    }
-
-    async fn resume(&self, intake: &Intake) -> io::Result<OriginBody> {
-        tracing::debug!(digest = %self.digest, from = intake.written, "the body was cut, asking for the rest");
-        let body = self.origin.fetch(intake.written).await?;
-        match (body.total, intake.total) {
-            (Some(now), Some(before)) if now != before => Err(Broken::Changed { digest: self.digest }.into()),
-            _ => Ok(body),
-        }
-    }
-
-    fn publish(&self, intake: &Intake) {
-        let Intake { draft, written, total, .. } = intake;
-        self.progress.send_replace(Progress::Growing { bytes: draft.bytes(), total: *total, written: *written });
-    }
-
-    async fn prove(&self, intake: Intake) -> io::Result<Stored> {
-        let Intake { draft, hasher, written, .. } = intake;
-        let found = hasher.finish();
-        if found != self.digest {
-            self.shelf.metrics.mismatches.inc();
-            tracing::warn!(digest = %self.digest, %found, "the origin sent other bytes than asked for");
-            return Err(Broken::Mismatch { wanted: self.digest, found }.into());
-        }
-        let bytes = draft.bytes();
-        draft.commit().await?;
-        self.shelf.usage.grew(written);
-        Ok(Stored { size: written, bytes })
-    }
+/// What has arrived. Hashing is a step behind writing, so that neither waits for the other, nor the origin for either.
+struct Intake {
+    draft: Box<dyn Draft>,
+    hashing: JoinHandle<Hasher>,
+    written: u64,
 }
 
 impl Intake {
-    /// What is still to come of a body whose length is known.
-    fn missing(&self, digest: Digest) -> Option<Broken> {
-        let total = self.total.filter(|total| *total > self.written)?;
-        Some(Broken::Short { digest, written: self.written, total })
+    fn new(draft: Box<dyn Draft>) -> Self {
+        Self { draft, hashing: spawn_blocking(Hasher::new), written: 0 }
+    }
+
+    async fn write(&mut self, pieces: &[Bytes]) -> io::Result<()> {
+        self.draft.append(pieces.to_vec()).await?;
+        self.written += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        Ok(())
+    }
+
+    /// Begins to hash `pieces`, once what came before them is hashed.
+    async fn hash(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+        let mut hasher = (&mut self.hashing).await.map_err(io::Error::other)?;
+        self.hashing = spawn_blocking(move || {
+            for piece in &pieces {
+                hasher.update(piece);
+            }
+            hasher
+        });
+        Ok(())
     }
 }
 
-/// The next bytes, and what else is there already, up to a chunk: the first bytes pass at once, and many small ones
-/// are written together.
-async fn gather(body: &mut OriginBody) -> Gathered {
-    let mut pieces = Vec::new();
-    let mut size = 0;
-    let mut next = body.bytes.next().await;
-    loop {
-        match next {
-            Some(Ok(piece)) => {
-                size += piece.len();
-                pieces.push(piece);
-            }
-            Some(Err(error)) => return Gathered { pieces, end: Some(Err(error)) },
-            None => return Gathered { pieces, end: Some(Ok(())) },
-        }
-        if size >= CHUNK {
-            return Gathered { pieces, end: None };
-        }
-        match body.bytes.next().now_or_never() {
-            Some(ready) => next = ready,
-            None => return Gathered { pieces, end: None },
-        }
+/// `first`, and what else is there already, up to a chunk: the first bytes pass at once, and many small ones are written
+/// together.
+fn gather(first: Bytes, supply: &mut Supply) -> Vec<Bytes> {
+    let mut size = first.len();
+    let mut pieces = vec![first];
+    while size < CHUNK
+        && let Some(piece) = supply.ready()
+    {
+        size += piece.len();
+        pieces.push(piece);
     }
+    pieces
 }

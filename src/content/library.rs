@@ -1,8 +1,7 @@
 //! The content that everybody reads: manifests out of memory, blobs out of the store or through one fetch.
 
-use std::collections::HashMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use moka::future::Cache;
@@ -14,8 +13,9 @@ use tracing::Instrument;
 
 use crate::clock::Clock;
 use crate::content::disk::Disk;
-use crate::content::error::{ContentError, FlightError};
+use crate::content::error::ContentError;
 use crate::content::flight::{Flight, Progress};
+use crate::content::flights::{Flights, Seat};
 use crate::content::housekeeping::{Amount, Housekeeping, Seen};
 use crate::content::length::Length;
 use crate::content::metrics::Metrics;
@@ -23,7 +23,8 @@ use crate::content::origin::Origin;
 use crate::content::reader::Reader;
 use crate::content::settings::{ByteSize, Settings};
 use crate::content::shelf::{Pace, Shelf, failed, hash, read_all};
-use crate::content::store::ContentStore;
+use crate::content::store::{ContentStore, Stored};
+use crate::content::supply::Wanted;
 use crate::content::usage::Usage;
 use crate::limits;
 use crate::oci::{Digest, Hasher};
@@ -32,24 +33,17 @@ use crate::oci::{Digest, Hasher};
 const MANIFEST_MEMORY: u64 = 64 * 1024 * 1024;
 /// What an entry of that memory costs beside its bytes.
 const ENTRY_OVERHEAD: u32 = 256;
-/// Most fetches at once: each holds an open file and up to two chunks of memory.
-const FLIGHTS: usize = 512;
 
 /// Content by digest. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct Library {
     shelf: Arc<Shelf>,
     manifests: Cache<Digest, Bytes>,
-    flights: Arc<Flights>,
+    flights: Flights,
     tasks: TaskTracker,
     housekeeping: Housekeeping,
     scrub_rate: ByteSize,
 }
-
-/// The fetches under way. Two that disagree about the length are two: one of them is wrong, and it must not fail the
-/// other.
-#[derive(Debug, Default)]
-struct Flights(Mutex<HashMap<(Digest, Length), watch::Receiver<Progress>>>);
 
 impl Library {
     /// The content under `settings.path`. Fetches run on `tasks`, so that shutdown waits for them.
@@ -83,9 +77,10 @@ impl Library {
         let manifests = Cache::builder().max_capacity(MANIFEST_MEMORY).weigher(weight).build();
         let metrics = Metrics::register(registry)?;
         let usage = Usage::new(settings.max_size.bytes(), metrics.bytes.clone());
+        let flights = Flights::new(metrics.fetches.clone());
         let shelf = Arc::new(Shelf { store, metrics, usage });
         let housekeeping = Housekeeping { shelf: Arc::clone(&shelf), in_memory: manifests.clone() };
-        Ok(Self { shelf, manifests, flights: Arc::default(), tasks, housekeeping, scrub_rate: settings.scrub_rate })
+        Ok(Self { shelf, manifests, flights, tasks, housekeeping, scrub_rate: settings.scrub_rate })
     }
 
     /// Keeps the content within its bound, and looks for damage, until `stop`. One process that does so is enough.
@@ -124,11 +119,10 @@ impl Library {
     }
 
     /// The manifest `digest`, if it is kept. Hashed again whenever it is read from the store: one that is damaged is
-    /// removed, counted, and absent.
+    /// removed, counted, and absent; one that cannot be read is counted and absent.
     ///
     /// # Errors
-    /// [`ContentError::Store`] if the store cannot be read, [`ContentError::Length`] if what is kept under the digest is
-    /// larger than a manifest may be.
+    /// [`ContentError::Length`] if what is kept under the digest is larger than a manifest may be.
     pub async fn manifest(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
         let mut found = self.manifests.get(&digest).await;
         if found.is_none() {
@@ -141,11 +135,9 @@ impl Library {
     async fn manifest_from_store(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
         let length = Length::AtMost(limits::MANIFEST_BYTES);
         let Some(stored) = self.shelf.committed(digest, length).await? else { return Ok(None) };
-        let bytes = read_all(&stored, limits::MANIFEST_BYTES).await.map_err(|source| failed("read", digest, source))?;
-        let hashed = hash(Hasher::new(), vec![bytes.clone()]).await;
-        let found = hashed.map_err(|source| failed("hash", digest, source))?.finish();
+        let Some((bytes, found)) = self.shelf.or_absent(digest, read_and_hash(&stored).await) else { return Ok(None) };
         if found != digest {
-            self.shelf.discard(digest, found).await?;
+            self.shelf.discard_if_possible(digest, found).await;
             return Ok(None);
         }
         self.manifests.insert(digest, bytes.clone()).await;
@@ -169,7 +161,7 @@ impl Library {
         // A copy: the bytes may be a slice that keeps a whole receive buffer alive.
         self.manifests.insert(digest, Bytes::copy_from_slice(&bytes)).await;
         if self.shelf.committed(digest, Length::Exactly(size)).await?.is_none() {
-            let stored = self.shelf.heed_full_disk(self.store(digest, bytes).await);
+            let stored = self.store(digest, bytes).await.inspect_err(|error| self.shelf.failed_to_keep(error));
             stored.map_err(|source| failed("write", digest, source))?;
         }
         Ok(())
@@ -184,10 +176,10 @@ impl Library {
         Ok(())
     }
 
-    /// The content `digest`, if it is committed.
+    /// The content `digest`, if it is committed and can be read.
     ///
     /// # Errors
-    /// [`ContentError::Store`] if the store cannot be read, [`ContentError::Length`] if the content has another length.
+    /// [`ContentError::Length`] if the content has another length.
     pub async fn blob(&self, digest: Digest, length: impl Into<Length>) -> Result<Option<Reader>, ContentError> {
         let committed = self.shelf.committed(digest, length.into()).await?;
         self.shelf.metrics.blob.count(committed.is_some());
@@ -195,7 +187,8 @@ impl Library {
     }
 
     /// The content `digest`: committed, or fetched from `origin` by the one fetch that all share who ask meanwhile. The
-    /// reader gets bytes as they arrive; the fetch goes on when it leaves.
+    /// reader gets bytes as they arrive; the fetch goes on when it leaves. Where the store takes nothing, each reader
+    /// fetches for itself, and nothing is kept.
     ///
     /// # Errors
     /// As [`Library::blob`]; [`ContentError::Busy`] if too many fetches are under way. What goes wrong with the fetch is
@@ -207,67 +200,31 @@ impl Library {
         origin: Arc<dyn Origin>,
     ) -> Result<Reader, ContentError> {
         let length = length.into();
-        if let Some(progress) = self.flights.lock().get(&(digest, length)) {
+        if let Some(progress) = self.flights.find((digest, length)) {
             self.shelf.metrics.blob.count(false);
-            return Ok(Reader::arriving(progress.clone()));
+            return Ok(Reader::arriving(progress));
         }
         match self.blob(digest, length).await? {
             Some(reader) => Ok(reader),
-            None => self.join(digest, length, origin).map(Reader::arriving),
+            None => self.fetch(Wanted { digest, length, origin }).map(Reader::arriving),
         }
     }
 
-    /// Joins the fetch of `digest`, or starts it.
-    fn join(
-        &self,
-        digest: Digest,
-        length: Length,
-        origin: Arc<dyn Origin>,
-    ) -> Result<watch::Receiver<Progress>, ContentError> {
-        let mut flights = self.flights.lock();
-        if let Some(progress) = flights.get(&(digest, length)) {
-            return Ok(progress.clone());
-        }
-        if flights.len() >= FLIGHTS {
-            return Err(ContentError::Busy(FLIGHTS));
-        }
-        let (progress, receiver) = watch::channel(Progress::Asking);
-        flights.insert((digest, length), receiver.clone());
-        drop(flights);
-        let flight = Flight { shelf: Arc::clone(&self.shelf), digest, length, origin, progress };
-        let span = tracing::info_span!("fetch", %digest);
-        self.tasks.spawn(fly(flight, Arc::clone(&self.flights)).instrument(span));
+    /// Joins the fetch of what is wanted, or starts it.
+    fn fetch(&self, wanted: Wanted) -> Result<watch::Receiver<Progress>, ContentError> {
+        let (listing, progress, receiver) = match self.flights.join((wanted.digest, wanted.length))? {
+            Seat::Taken(progress) => return Ok(progress),
+            Seat::Free(listing, progress, receiver) => (listing, progress, receiver),
+        };
+        let span = tracing::info_span!("fetch", digest = %wanted.digest);
+        let flight = Flight { shelf: Arc::clone(&self.shelf), wanted, progress };
+        self.tasks.spawn(flight.run(listing).instrument(span));
         Ok(receiver)
     }
 }
 
-/// Runs a fetch, and takes it off the list before its outcome is known: who asks afterwards finds what was committed, or
-/// tries anew.
-async fn fly(flight: Flight, flights: Arc<Flights>) {
-    let landing = Landing { flights, key: (flight.digest, flight.length) };
-    let outcome = flight.shelf.heed_full_disk(flight.run().await);
-    drop(landing);
-    flight.progress.send_replace(match outcome {
-        Ok(stored) => Progress::Proven(stored),
-        Err(error) => Progress::Failed(FlightError::new(error)),
-    });
-}
-
-/// Takes a fetch off the list, also when its task is dropped or panics.
-struct Landing {
-    flights: Arc<Flights>,
-    key: (Digest, Length),
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        self.flights.lock().remove(&self.key);
-    }
-}
-
-impl Flights {
-    /// Nothing that can panic runs under this lock, and it is never held across an await.
-    fn lock(&self) -> MutexGuard<'_, HashMap<(Digest, Length), watch::Receiver<Progress>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+async fn read_and_hash(stored: &Stored) -> io::Result<(Bytes, Digest)> {
+    let bytes = read_all(stored, limits::MANIFEST_BYTES).await?;
+    let hasher = hash(Hasher::new(), vec![bytes.clone()]).await?;
+    Ok((bytes, hasher.finish()))
 }

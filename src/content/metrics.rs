@@ -8,6 +8,9 @@ use crate::lookups::Lookups;
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
     pub(super) mismatches: IntCounter,
+    pub(super) unreadable: IntCounter,
+    pub(super) unkept: IntCounter,
+    pub(super) fetches: IntGauge,
     pub(super) bytes: IntGauge,
     pub(super) evicted: IntCounter,
     pub(super) scrubbed: IntCounter,
@@ -21,6 +24,15 @@ impl Metrics {
             "bonafide_digest_mismatches_total",
             "Contents, fetched or stored, whose bytes did not have their digest",
         )?;
+        let unreadable = IntCounter::new(
+            "bonafide_content_unreadable_total",
+            "Kept contents that could not be read when asked for",
+        )?;
+        let unkept = IntCounter::new(
+            "bonafide_content_unkept_total",
+            "Contents that were served and could not be kept: the disk is full, read-only or broken",
+        )?;
+        let fetches = IntGauge::new("bonafide_content_fetches", "Contents that are being fetched")?;
         let bytes = IntGauge::new("bonafide_content_bytes", "Bytes of content kept, as far as is known")?;
         let evicted = IntCounter::new("bonafide_content_evicted_bytes_total", "Bytes of content evicted")?;
         let scrubbed = IntCounter::new(
@@ -28,11 +40,17 @@ impl Metrics {
             "Bytes of kept content hashed again in search of damage",
         )?;
         registry.register(Box::new(mismatches.clone()))?;
+        registry.register(Box::new(unreadable.clone()))?;
+        registry.register(Box::new(unkept.clone()))?;
+        registry.register(Box::new(fetches.clone()))?;
         registry.register(Box::new(bytes.clone()))?;
         registry.register(Box::new(evicted.clone()))?;
         registry.register(Box::new(scrubbed.clone()))?;
         Ok(Self {
             mismatches,
+            unreadable,
+            unkept,
+            fetches,
             bytes,
             evicted,
             scrubbed,

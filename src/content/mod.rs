@@ -6,15 +6,18 @@ mod ages;
 mod disk;
 mod error;
 mod flight;
+mod flights;
 mod housekeeping;
 mod length;
 mod library;
 mod metrics;
 mod origin;
+mod passage;
 mod reader;
 mod settings;
 mod shelf;
 mod store;
+mod supply;
 mod usage;
 
 pub use error::{ContentError, FlightError};

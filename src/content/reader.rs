@@ -10,6 +10,7 @@ use futures_util::stream::try_unfold;
 use tokio::sync::watch;
 
 use crate::content::flight::Progress;
+use crate::content::passage::{Handover, Passage};
 use crate::content::shelf::chunk;
 use crate::content::store::{ReadAt, Stored};
 
@@ -21,6 +22,7 @@ pub struct Reader(Source);
 enum Source {
     Committed(Stored),
     Arriving(watch::Receiver<Progress>),
+    Passing(Box<Passage>),
 }
 
 impl Reader {
@@ -41,6 +43,7 @@ impl Reader {
         match &mut self.0 {
             Source::Committed(stored) => Ok(stored.size),
             Source::Arriving(progress) => announced(progress).await,
+            Source::Passing(passage) => Ok(passage.total()),
         }
     }
 
@@ -60,11 +63,12 @@ impl Reader {
 async fn announced(progress: &mut watch::Receiver<Progress>) -> io::Result<u64> {
     let seen = progress.wait_for(|progress| match progress {
         Progress::Asking | Progress::Growing { total: None | Some(0), .. } => false,
-        Progress::Growing { .. } | Progress::Proven(_) | Progress::Failed(_) => true,
+        Progress::Growing { .. } | Progress::Passing(_) | Progress::Proven(_) | Progress::Failed(_) => true,
     });
     let seen = seen.await.map_err(abandoned)?.clone();
     match seen {
         Progress::Growing { total: Some(total), .. } => Ok(total),
+        Progress::Passing(handover) => Ok(handover.total),
         Progress::Proven(stored) => Ok(stored.size),
         Progress::Failed(error) => Err(error.to_io()),
         Progress::Asking | Progress::Growing { total: None, .. } => Err(io::ErrorKind::Interrupted.into()),
@@ -85,9 +89,31 @@ struct Window {
     until: u64,
 }
 
+/// How to go on.
+enum Ahead {
+    Here(Window),
+    Alone(Arc<Handover>),
+}
+
 impl Walk {
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
-        let window = self.window().await?;
+        let ahead = match &mut self.source {
+            Source::Committed(stored) => Ahead::Here(proven(stored, self.end)),
+            Source::Arriving(progress) => ahead(progress, self.at, self.end).await?,
+            Source::Passing(passage) => return passage.next().await,
+        };
+        match ahead {
+            Ahead::Here(window) => self.read(window).await,
+            Ahead::Alone(handover) => {
+                let mut passage = Box::new(Passage::new(handover, self.at..self.end));
+                let first = passage.next().await;
+                self.source = Source::Passing(passage);
+                first
+            }
+        }
+    }
+
+    async fn read(&mut self, window: Window) -> io::Result<Option<Bytes>> {
         if self.at >= window.until {
             return if self.at >= self.end { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
@@ -95,26 +121,22 @@ impl Walk {
         self.at += bytes.len() as u64;
         Ok(Some(bytes))
     }
+}
 
-    /// Waits until there is something to read, or all is proven.
-    async fn window(&mut self) -> io::Result<Window> {
-        let (at, end) = (self.at, self.end);
-        let progress = match &mut self.source {
-            Source::Committed(stored) => return Ok(proven(stored, end)),
-            Source::Arriving(progress) => progress,
-        };
-        let seen = progress.wait_for(|progress| match progress {
-            Progress::Asking => false,
-            Progress::Growing { written, .. } => unproven(*written, end) > at,
-            Progress::Proven(_) | Progress::Failed(_) => true,
-        });
-        let seen = seen.await.map_err(abandoned)?.clone();
-        match seen {
-            Progress::Growing { bytes, written, .. } => Ok(Window { bytes, until: unproven(written, end) }),
-            Progress::Proven(stored) => Ok(proven(&stored, end)),
-            Progress::Failed(error) => Err(error.to_io()),
-            Progress::Asking => Err(io::ErrorKind::Interrupted.into()),
-        }
+/// Waits until there is something to read from `at` on, or no more will come.
+async fn ahead(progress: &mut watch::Receiver<Progress>, at: u64, end: u64) -> io::Result<Ahead> {
+    let seen = progress.wait_for(|progress| match progress {
+        Progress::Asking => false,
+        Progress::Growing { written, .. } => unproven(*written, end) > at,
+        Progress::Passing(_) | Progress::Proven(_) | Progress::Failed(_) => true,
+    });
+    let seen = seen.await.map_err(abandoned)?.clone();
+    match seen {
+        Progress::Growing { bytes, written, .. } => Ok(Ahead::Here(Window { bytes, until: unproven(written, end) })),
+        Progress::Passing(handover) => Ok(Ahead::Alone(handover)),
+        Progress::Proven(stored) => Ok(Ahead::Here(proven(&stored, end))),
+        Progress::Failed(error) => Err(error.to_io()),
+        Progress::Asking => Err(io::ErrorKind::Interrupted.into()),
     }
 }
 

@@ -57,31 +57,51 @@ impl Pace {
 }
 
 impl Shelf {
-    /// What is committed under `digest` and has a length that it may have.
+    /// What is committed under `digest`, can be read, and has a length that it may have. What cannot be read counts as
+    /// absent: it is fetched again, and put in the place of what is there.
     ///
     /// Where the length is wrong, either the disk has lost bytes or whoever names the content lies about its length, so
     /// it is hashed again: damaged content is removed and counts as absent, and a liar removes nothing.
+    ///
+    /// # Errors
+    /// [`ContentError::Length`]: the content is whole, and has another length.
     pub(super) async fn committed(&self, digest: Digest, length: Length) -> Result<Option<Stored>, ContentError> {
-        let opened = self.store.open(digest).await;
-        let Some(stored) = opened.map_err(|source| failed("open", digest, source))? else { return Ok(None) };
+        let Some(stored) = self.or_absent(digest, self.store.open(digest).await).flatten() else { return Ok(None) };
         if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
             return Ok(Some(stored));
         }
-        let found = digest_of(&stored, Pace::Full).await.map_err(|source| failed("read", digest, source))?;
-        if found == digest {
-            return Err(ContentError::Length { digest, size: stored.size });
+        match self.or_absent(digest, digest_of(&stored, Pace::Full).await) {
+            Some(found) if found == digest => Err(ContentError::Length { digest, size: stored.size }),
+            Some(found) => {
+                self.discard_if_possible(digest, found).await;
+                Ok(None)
+            }
+            None => Ok(None),
         }
-        self.discard(digest, found).await?;
-        Ok(None)
     }
 
-    /// The same `result`; where it says that the disk is full, room is made for what comes next.
-    pub(super) fn heed_full_disk<T>(&self, result: io::Result<T>) -> io::Result<T> {
-        result.inspect_err(|error| {
-            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-                self.usage.disk_is_full();
-            }
+    /// What was read of `digest`; nothing, said and counted, if it could not be read.
+    pub(super) fn or_absent<T>(&self, digest: Digest, read: io::Result<T>) -> Option<T> {
+        read.inspect_err(|error| {
+            self.metrics.unreadable.inc();
+            tracing::warn!(%digest, %error, "stored content cannot be read, it is fetched again");
         })
+        .ok()
+    }
+
+    /// The store could not keep something. Where it says that the disk is full, room is made for what comes next.
+    pub(super) fn failed_to_keep(&self, error: &io::Error) {
+        self.metrics.unkept.inc();
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            self.usage.disk_is_full();
+        }
+    }
+
+    /// Removes damaged content; if that fails, it is nevertheless not served.
+    pub(super) async fn discard_if_possible(&self, digest: Digest, found: Digest) {
+        if let Err(error) = self.discard(digest, found).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "damaged content stays where it is");
+        }
     }
 
     /// Removes content whose bytes turned out to have the digest `found`.

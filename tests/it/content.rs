@@ -55,6 +55,13 @@ impl Shelf {
         self.tasks.reopen();
     }
 
+    /// Fetches `content`, and waits until it is committed.
+    async fn keep(&self, content: &[u8]) {
+        let reader = self.reader(content, &FakeOrigin::whole(content)).await;
+        assert_eq!(read(reader, content.len()).await.unwrap(), content);
+        self.settle().await;
+    }
+
     async fn reader(&self, content: &[u8], origin: &Arc<FakeOrigin>) -> Reader {
         let origin = Arc::clone(origin);
         let length = Length::Exactly(content.len() as u64);
@@ -62,6 +69,7 @@ impl Shelf {
     }
 
     async fn is_committed(&self, content: &[u8]) -> bool {
+        self.settle().await;
         self.library.blob(Digest::of(content), u64::MAX).await.unwrap().is_some()
     }
 
@@ -342,7 +350,7 @@ async fn only_so_many_fetches_run_at_once() {
 #[tokio::test]
 async fn committed_content_is_read_in_ranges_without_its_origin() {
     let (shelf, content) = (Shelf::new().await, content(600_000));
-    read(shelf.reader(&content, &FakeOrigin::whole(&content)).await, content.len()).await.unwrap();
+    shelf.keep(&content).await;
     let nowhere = FakeOrigin::new([]);
     for range in [0..600_000, 0..1, 262_143..262_145, 599_999..600_000, 300_000..300_000] {
         let reader = shelf.reader(&content, &nowhere).await;
@@ -359,7 +367,7 @@ async fn committed_content_that_was_truncated_is_fetched_again() {
     let content = content(1000);
     for left in [0, 999] {
         let shelf = Shelf::new().await;
-        read(shelf.reader(&content, &FakeOrigin::whole(&content)).await, 1000).await.unwrap();
+        shelf.keep(&content).await;
         let file = fs::File::options().write(true).open(shelf.committed_file(Digest::of(&content))).unwrap();
         file.set_len(left).unwrap();
         let again = shelf.reader(&content, &FakeOrigin::whole(&content)).await;
@@ -371,7 +379,7 @@ async fn committed_content_that_was_truncated_is_fetched_again() {
 #[tokio::test]
 async fn whoever_lies_about_a_length_removes_nothing() {
     let (shelf, content) = (Shelf::new().await, content(1000));
-    read(shelf.reader(&content, &FakeOrigin::whole(&content)).await, 1000).await.unwrap();
+    shelf.keep(&content).await;
     let liar = shelf.library.blob(Digest::of(&content), Length::Exactly(5)).await;
     assert!(matches!(liar, Err(ContentError::Length { size: 1000, .. })));
     assert!(shelf.is_committed(&content).await);
@@ -448,35 +456,12 @@ async fn a_folder_that_cannot_be_used_is_named_at_start() {
     assert!(error.to_string().contains("content") && error.to_string().contains("storage.path"), "{error}");
 }
 
-/// A store whose disk is full.
+/// A store that holds nothing.
 #[derive(Debug)]
-struct Full;
+struct Empty;
 
 #[async_trait]
-impl ContentStore for Full {
-    async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
-        Ok(None)
-    }
-
-    async fn inspect(&self, _: Digest) -> io::Result<Option<Stored>> {
-        Ok(None)
-    }
-
-    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
-        Ok(Vec::new())
-    }
-
-    async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
-        Ok(Box::new(Self))
-    }
-
-    async fn remove(&self, _: Digest) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl Draft for Full {
+impl Draft for Empty {
     async fn append(&mut self, _: Vec<Bytes>) -> io::Result<()> {
         Err(io::ErrorKind::StorageFull.into())
     }
@@ -491,21 +476,10 @@ impl Draft for Full {
 }
 
 #[async_trait]
-impl ReadAt for Full {
+impl ReadAt for Empty {
     async fn read_at(&self, _: u64, _: usize) -> io::Result<Bytes> {
         Err(io::ErrorKind::UnexpectedEof.into())
     }
-}
-
-#[tokio::test]
-async fn a_full_disk_is_a_clear_error_and_manifests_are_served_from_memory() {
-    let library = Library::new(Arc::new(Full), &unbounded(), TaskTracker::new(), &Registry::new()).unwrap();
-    let reader = library.read_through(Digest::of(b"x"), 1, FakeOrigin::whole(b"x")).await.unwrap();
-    assert_eq!(read_until_error(reader, 1).await.1.kind(), io::ErrorKind::StorageFull);
-    let manifest = Bytes::from_static(b"{}");
-    let kept = library.keep_manifest(Digest::of(&manifest), manifest.clone()).await;
-    assert!(matches!(kept, Err(ContentError::Store { .. })));
-    assert_eq!(library.manifest(Digest::of(&manifest)).await.unwrap(), Some(manifest));
 }
 
 /// A store in which the content is committed just after it was looked for the first time.
@@ -516,7 +490,7 @@ struct Late(AtomicBool);
 impl ContentStore for Late {
     async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
         let is_there = self.0.swap(true, Ordering::SeqCst);
-        Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Full) }))
+        Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Empty) }))
     }
 
     async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
@@ -528,7 +502,7 @@ impl ContentStore for Late {
     }
 
     async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
-        Ok(Box::new(Full))
+        Ok(Box::new(Empty))
     }
 
     async fn remove(&self, _: Digest) -> io::Result<()> {

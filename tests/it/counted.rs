@@ -2,7 +2,7 @@
 
 use prometheus::Registry;
 
-/// The value of the counter `name` with exactly these labels; fails if it is not there.
+/// The value of the counter or gauge `name` with exactly these labels; fails if it is not there.
 pub(crate) fn counted(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> u64 {
     let families = registry.gather();
     let mut metrics =
@@ -13,5 +13,8 @@ pub(crate) fn counted(registry: &Registry, name: &str, labels: &[(&str, &str)]) 
         pairs == labels
     });
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of a test are small")]
-    found.map_or_else(|| panic!("{name} {labels:?} is not there"), |metric| metric.get_counter().get_value() as u64)
+    found.map_or_else(
+        || panic!("{name} {labels:?} is not there"),
+        |metric| (metric.get_counter().get_value() + metric.get_gauge().get_value()) as u64,
+    )
 }

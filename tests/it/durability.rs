@@ -18,13 +18,23 @@ use tokio_util::task::TaskTracker;
 use crate::origin::FakeOrigin;
 
 async fn library(folder: &Path) -> Library {
+    library_with(folder, &TaskTracker::new()).await
+}
+
+async fn library_with(folder: &Path, tasks: &TaskTracker) -> Library {
     let settings = Settings { path: folder.into(), max_size: ByteSize::new(1 << 30), scrub_rate: ByteSize::new(0) };
-    Library::open(&settings, Arc::new(SystemClock), TaskTracker::new(), &Registry::new()).await.unwrap()
+    Library::open(&settings, Arc::new(SystemClock), tasks.clone(), &Registry::new()).await.unwrap()
 }
 
 async fn facts(folder: &Path) -> Facts {
     let settings = FactsSettings { path: folder.into() };
     Facts::open(&settings, Arc::new(SystemClock), &Registry::new()).await.unwrap()
+}
+
+/// Waits until what was fetched is committed: the last byte does not wait for the disk.
+async fn settle(tasks: &TaskTracker) {
+    tasks.close();
+    tasks.wait().await;
 }
 
 /// Copies what is on the disk now, as a kill would leave it, into a folder of its own.
@@ -68,10 +78,11 @@ async fn what_was_granted_is_granted_after_a_kill() {
 }
 
 #[tokio::test]
-async fn what_a_client_has_read_to_its_end_is_there_after_a_kill() {
-    let folder = tempfile::tempdir().unwrap();
-    let before = library(folder.path()).await;
+async fn what_was_committed_is_there_after_a_kill() {
+    let (folder, tasks) = (tempfile::tempdir().unwrap(), TaskTracker::new());
+    let before = library_with(folder.path(), &tasks).await;
     assert_eq!(fetch(&before, b"a layer").await, b"a layer");
+    settle(&tasks).await;
     let killed = as_killed(folder.path());
     let after = library(killed.path()).await;
     assert!(after.blob(Digest::of(b"a layer"), Length::Exactly(7)).await.unwrap().is_some());
@@ -96,8 +107,8 @@ async fn half_a_fetch_is_gone_after_a_kill_and_is_fetched_whole() {
 
 #[tokio::test]
 async fn a_second_process_leaves_the_fetches_of_the_first_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let first = library(folder.path()).await;
+    let (folder, tasks) = (tempfile::tempdir().unwrap(), TaskTracker::new());
+    let first = library_with(folder.path(), &tasks).await;
     let (origin, tap) = FakeOrigin::tapped(Some(7));
     let reader = first.read_through(Digest::of(b"a layer"), 7, origin).await.unwrap();
     tap.send(Ok(Bytes::from_static(b"a la"))).await.unwrap();
@@ -108,5 +119,6 @@ async fn a_second_process_leaves_the_fetches_of_the_first_alone() {
     drop(tap);
     let rest: Vec<Bytes> = stream.try_collect().await.unwrap();
     assert_eq!(rest.concat(), b"ayer");
+    settle(&tasks).await;
     assert!(second.blob(Digest::of(b"a layer"), Length::Exactly(7)).await.unwrap().is_some());
 }

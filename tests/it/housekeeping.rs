@@ -52,7 +52,15 @@ impl House {
         let reader = self.library.read_through(digest, SIZE as u64, FakeOrigin::whole(bytes)).await.unwrap();
         let read: Vec<Bytes> = reader.stream(0..SIZE as u64).try_collect().await.unwrap();
         assert_eq!(read.concat(), bytes);
+        self.settle().await;
         digest
+    }
+
+    /// Waits until what was fetched is committed.
+    async fn settle(&self) {
+        while counted(&self.registry, "bonafide_content_fetches", &[]) > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 
     async fn use_again(&self, digest: Digest) {

@@ -20,6 +20,7 @@ mod documentation;
 mod durability;
 mod evidence_corpus;
 mod facts;
+mod faults;
 mod gate;
 mod hostile;
 mod housekeeping;

@@ -1,0 +1,4 @@
+//! What goes wrong around the program: disks that fill up, break or forget, kills, upstreams that lie. Nothing that a client
+//! got to its end is ever wrong, nothing half is kept, and when the trouble is over all is as before.
+
+mod store;

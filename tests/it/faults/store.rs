@@ -1,0 +1,321 @@
+//! A store that fails: content passes through, proven as ever, and is kept again when the store has recovered.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bonafide::content::{
+    ByteSize, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader, Settings, Stored,
+};
+use bonafide::oci::Digest;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use prometheus::Registry;
+use tokio_util::task::TaskTracker;
+
+use crate::counted::counted;
+use crate::origin::{FakeOrigin, Tap};
+
+const UNKEPT: &str = "bonafide_content_unkept_total";
+const SIZE: usize = 100_000;
+const PIECE: usize = 10_000;
+
+/// Where a store fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Open,
+    Begin,
+    /// Once so many bytes are written.
+    Append(u64),
+    Commit,
+}
+
+/// What keeps a store from doing its work: out of room, out of leave, out of files, broken.
+const TROUBLES: [io::ErrorKind; 5] = [
+    io::ErrorKind::StorageFull,
+    io::ErrorKind::ReadOnlyFilesystem,
+    io::ErrorKind::QuotaExceeded,
+    io::ErrorKind::PermissionDenied,
+    io::ErrorKind::Other,
+];
+
+/// A store in memory that fails at one step until it is repaired.
+#[derive(Debug, Clone)]
+struct Failing {
+    step: Step,
+    kind: io::ErrorKind,
+    broken: Arc<AtomicBool>,
+    kept: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory(Mutex<Vec<u8>>);
+
+#[derive(Debug)]
+struct FailingDraft {
+    store: Failing,
+    digest: Digest,
+    bytes: Arc<Memory>,
+}
+
+impl Failing {
+    fn at(step: Step, kind: io::ErrorKind) -> Self {
+        Self { step, kind, broken: Arc::new(AtomicBool::new(true)), kept: Arc::default() }
+    }
+
+    fn repair(&self) {
+        self.broken.store(false, Ordering::SeqCst);
+    }
+
+    fn reach(&self, step: Step) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) && step == self.step { Err(self.kind.into()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl ContentStore for Failing {
+    async fn open(&self, digest: Digest) -> io::Result<Option<Stored>> {
+        self.reach(Step::Open)?;
+        let found = self.kept.lock().unwrap().get(&digest).cloned();
+        Ok(found.map(|bytes| Stored { size: bytes.len() as u64, bytes: Arc::new(Memory(Mutex::new(bytes))) }))
+    }
+
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
+        self.open(digest).await
+    }
+
+    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
+        Ok(Vec::new())
+    }
+
+    async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>> {
+        self.reach(Step::Begin)?;
+        Ok(Box::new(FailingDraft { store: self.clone(), digest, bytes: Arc::default() }))
+    }
+
+    async fn remove(&self, digest: Digest) -> io::Result<()> {
+        self.kept.lock().unwrap().remove(&digest);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Draft for FailingDraft {
+    async fn append(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+        if let Step::Append(most) = self.store.step
+            && self.bytes.0.lock().unwrap().len() as u64 >= most
+        {
+            self.store.reach(self.store.step)?;
+        }
+        self.bytes.0.lock().unwrap().extend(pieces.concat());
+        Ok(())
+    }
+
+    fn bytes(&self) -> Arc<dyn ReadAt> {
+        Arc::clone(&self.bytes) as _
+    }
+
+    async fn commit(self: Box<Self>) -> io::Result<()> {
+        self.store.reach(Step::Commit)?;
+        let bytes = self.bytes.0.lock().unwrap().clone();
+        self.store.kept.lock().unwrap().insert(self.digest, bytes);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ReadAt for Memory {
+    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let from = usize::try_from(offset).unwrap();
+        let bytes = self.0.lock().unwrap();
+        bytes.get(from..from + length).map(Bytes::copy_from_slice).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// Delivers from any offset, in small pieces, as often as it is asked.
+struct Generous {
+    content: Vec<u8>,
+    fetches: Mutex<Vec<u64>>,
+}
+
+#[async_trait]
+impl Origin for Generous {
+    async fn fetch(&self, from: u64) -> io::Result<OriginBody> {
+        self.fetches.lock().unwrap().push(from);
+        let pieces: Vec<_> = self.content[usize::try_from(from).unwrap()..]
+            .chunks(PIECE)
+            .map(|piece| Ok(Bytes::copy_from_slice(piece)))
+            .collect();
+        // Each piece by itself, as a network has it.
+        let bytes = stream::iter(pieces).then(|piece| async {
+            tokio::task::yield_now().await;
+            piece
+        });
+        Ok(OriginBody { total: Some(self.content.len() as u64), bytes: bytes.boxed() })
+    }
+}
+
+struct World {
+    store: Failing,
+    library: Library,
+    tasks: TaskTracker,
+    registry: Registry,
+    origin: Arc<Generous>,
+}
+
+impl World {
+    fn failing(step: Step, kind: io::ErrorKind) -> Self {
+        let settings =
+            Settings { path: PathBuf::new(), max_size: ByteSize::new(u64::MAX), scrub_rate: ByteSize::new(0) };
+        let (store, tasks, registry) = (Failing::at(step, kind), TaskTracker::new(), Registry::new());
+        let library = Library::new(Arc::new(store.clone()), &settings, tasks.clone(), &registry).unwrap();
+        let content = (0..SIZE).map(|at| u8::try_from((at / 251 + at) % 256).unwrap()).collect();
+        let origin = Arc::new(Generous { content, fetches: Mutex::default() });
+        Self { store, library, tasks, registry, origin }
+    }
+
+    fn digest(&self) -> Digest {
+        Digest::of(&self.origin.content)
+    }
+
+    async fn reader(&self) -> Reader {
+        let origin = Arc::clone(&self.origin);
+        self.library.read_through(self.digest(), Length::Exactly(SIZE as u64), origin as _).await.unwrap()
+    }
+
+    fn fetches(&self) -> Vec<u64> {
+        self.origin.fetches.lock().unwrap().clone()
+    }
+
+    async fn settle(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+        self.tasks.reopen();
+    }
+
+    async fn is_kept(&self) -> bool {
+        self.settle().await;
+        self.store.kept.lock().unwrap().contains_key(&self.digest())
+    }
+}
+
+async fn read(reader: Reader, range: std::ops::Range<usize>) -> io::Result<Vec<u8>> {
+    let stream = reader.stream(range.start as u64..range.end as u64);
+    stream.try_fold(Vec::new(), async |all, piece| Ok([all, piece.to_vec()].concat())).await
+}
+
+fn steps() -> [Step; 5] {
+    [Step::Open, Step::Begin, Step::Append(0), Step::Append(SIZE as u64 / 2), Step::Commit]
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_the_store_a_client_gets_the_content_for_one_fetch() {
+    for (step, kind) in steps().into_iter().flat_map(|step| TROUBLES.map(|kind| (step, kind))) {
+        let world = World::failing(step, kind);
+        let read = read(world.reader().await, 0..SIZE).await;
+        assert!(read.unwrap() == world.origin.content, "{step:?} {kind:?}");
+        assert_eq!(world.fetches(), [0], "{step:?} {kind:?}");
+        if step != Step::Open {
+            assert!(!world.is_kept().await);
+            assert_eq!(counted(&world.registry, UNKEPT, &[]), 1, "{step:?} {kind:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_clients_go_on_by_themselves_from_where_the_store_failed() {
+    for step in steps() {
+        let world = World::failing(step, io::ErrorKind::StorageFull);
+        let readers = join_all((0..8).map(|_| world.reader())).await;
+        for all in join_all(readers.into_iter().map(|reader| read(reader, 0..SIZE))).await {
+            assert!(all.unwrap() == world.origin.content, "{step:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_range_passes_through_as_well() {
+    for step in [Step::Begin, Step::Append(SIZE as u64 / 2)] {
+        for range in [0..1, 0..SIZE / 4, SIZE / 4..SIZE - 1, SIZE / 2 - 1..SIZE / 2 + 1, SIZE - 1..SIZE, 7..7] {
+            let world = World::failing(step, io::ErrorKind::StorageFull);
+            let read = read(world.reader().await, range.clone()).await.unwrap();
+            assert!(read == world.origin.content[range.clone()], "{step:?} {range:?}");
+        }
+        let world = World::failing(step, io::ErrorKind::StorageFull);
+        let beyond = read(world.reader().await, SIZE - 1..SIZE + 1).await;
+        assert_eq!(beyond.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    }
+}
+
+#[tokio::test]
+async fn what_passes_through_is_cut_before_its_last_byte_unless_the_digest_holds() {
+    for range in [0..SIZE, 0..100, SIZE - 100..SIZE] {
+        let mut world = World::failing(Step::Append(SIZE as u64 / 2), io::ErrorKind::StorageFull);
+        let digest = world.digest();
+        let mut wrong = world.origin.content.clone();
+        wrong[SIZE - 1] ^= 1;
+        world.origin = Arc::new(Generous { content: wrong, fetches: Mutex::default() });
+        let origin = Arc::clone(&world.origin);
+        let reader = world.library.read_through(digest, Length::Exactly(SIZE as u64), origin as _).await.unwrap();
+        let mut stream = pin!(reader.stream(range.start as u64..range.end as u64));
+        let mut arrived = 0;
+        let error = loop {
+            match stream.next().await.expect("an error") {
+                Ok(piece) => arrived += piece.len(),
+                Err(error) => break error,
+            }
+        };
+        assert!(arrived < range.len(), "{range:?}");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+        assert_eq!(counted(&world.registry, "bonafide_digest_mismatches_total", &[]), 1);
+    }
+}
+
+#[tokio::test]
+async fn what_passes_through_passes_before_all_of_it_has_arrived() {
+    let world = World::failing(Step::Begin, io::ErrorKind::StorageFull);
+    let (origin, tap): (_, Tap) = FakeOrigin::tapped(Some(SIZE as u64));
+    let length = Length::Exactly(SIZE as u64);
+    let reader = world.library.read_through(world.digest(), length, origin).await.unwrap();
+    let mut stream = pin!(reader.stream(0..SIZE as u64));
+    tap.send(Ok(Bytes::copy_from_slice(&world.origin.content[..100]))).await.unwrap();
+    assert_eq!(stream.next().await.unwrap().unwrap(), world.origin.content[..100]);
+    assert!(stream.next().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn once_the_store_is_repaired_content_is_kept_again() {
+    for step in steps() {
+        let world = World::failing(step, io::ErrorKind::StorageFull);
+        read(world.reader().await, 0..SIZE).await.unwrap();
+        world.settle().await;
+        world.store.repair();
+        assert!(read(world.reader().await, 0..SIZE).await.unwrap() == world.origin.content);
+        assert!(world.is_kept().await, "{step:?}");
+        let asked = world.fetches().len();
+        read(world.reader().await, 0..SIZE).await.unwrap();
+        assert_eq!(world.fetches().len(), asked, "{step:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_kept_is_served_from_memory() {
+    let world = World::failing(Step::Begin, io::ErrorKind::StorageFull);
+    let manifest = Bytes::from_static(b"{}");
+    let digest = Digest::of(&manifest);
+    world.library.keep_manifest(digest, manifest.clone()).await.unwrap_err();
+    assert_eq!(world.library.manifest(digest).await.unwrap(), Some(manifest));
+}
+
+#[tokio::test]
+async fn content_that_cannot_be_read_is_absent_and_counted() {
+    let world = World::failing(Step::Open, io::ErrorKind::PermissionDenied);
+    assert_eq!(world.library.manifest(Digest::of(b"{}")).await.unwrap(), None);
+    assert!(world.library.blob(Digest::of(b"layer"), Length::Exactly(5)).await.unwrap().is_none());
+    assert_eq!(counted(&world.registry, "bonafide_content_unreadable_total", &[]), 2);
+}
