@@ -222,8 +222,8 @@ async fn forget_epochs_except(facts: &Facts, trust: &Trust) {
 /// The names that clients may use, in the order of the configuration.
 fn names(settings: &[Settings], upstreams: &Upstreams) -> front::Upstreams {
     let names = settings.iter().map(|upstream| upstream.name.clone()).collect();
-    let names = front::Upstreams::new(names, upstreams.default_name().cloned());
-    upstreams.aliases().fold(names, |names, (alias, name)| names.with_alias(alias.clone(), name.clone()))
+    let names = front::Upstreams::new(names, upstreams.names().default_name().cloned());
+    upstreams.names().aliases().fold(names, |names, (alias, name)| names.with_alias(alias.clone(), name.clone()))
 }
 
 impl fmt::Debug for Core {

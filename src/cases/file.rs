@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::cases::CaseError;
 use crate::clock::read_timestamp;
 use crate::config;
-use crate::oci::Image;
+use crate::oci::{Digest, Image};
 use crate::policy::{Decision, ReasonCode};
 
 /// What a file of cases is called.
@@ -47,6 +47,8 @@ pub struct Expected {
     pub rule: Option<String>,
     /// Codes that must be among the reasons.
     pub reasons: Vec<ReasonCode>,
+    /// The digest that is decided about, where it matters: which one is served while a tag is unproven.
+    pub digest: Option<Digest>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +64,7 @@ struct Table {
     rule: Option<String>,
     #[serde(default)]
     reasons: Vec<ReasonCode>,
+    digest: Option<Digest>,
 }
 
 impl Case {
@@ -73,8 +76,8 @@ impl Case {
 
 impl From<Table> for Case {
     fn from(table: Table) -> Self {
-        let Table { name, facts, image, now, decision, rule, reasons } = table;
-        Self { name, facts, image, now, expected: Expected { decision, rule, reasons } }
+        let Table { name, facts, image, now, decision, rule, reasons, digest } = table;
+        Self { name, facts, image, now, expected: Expected { decision, rule, reasons, digest } }
     }
 }
 
@@ -85,11 +88,12 @@ pub fn written(image: &Image, expected: &Expected) -> String {
     let rule = expected.rule.as_deref().map(|rule| format!("rule = {}\n", quoted(rule))).unwrap_or_default();
     let codes: Vec<_> = expected.reasons.iter().map(|code| quoted(&code.to_string())).collect();
     let reasons = if codes.is_empty() { String::new() } else { format!("reasons = [{}]\n", codes.join(", ")) };
+    let digest = expected.digest.map(|digest| format!("digest = \"{digest}\"\n")).unwrap_or_default();
     let image = quoted(&image.to_string());
     format!(
         "# Held against the rules by `bonafide policy test`. What is expected is what was decided when the facts were recorded:\n\
          # make it what you want.\n\n\
-         [[case]]\nname = {image}\nfacts = \"{FACTS}\"\nimage = {image}\ndecision = \"{}\"\n{rule}{reasons}",
+         [[case]]\nname = {image}\nfacts = \"{FACTS}\"\nimage = {image}\ndecision = \"{}\"\n{rule}{reasons}{digest}",
         expected.decision
     )
 }

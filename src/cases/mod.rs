@@ -2,6 +2,7 @@
 //! read here is ever served by.
 
 mod file;
+mod recorded;
 
 use std::fmt;
 use std::fs;
@@ -11,11 +12,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 pub use file::{CASES, Expected, FACTS, written};
+pub use recorded::Rules;
 
 use crate::cases::file::Case;
 use crate::config::ConfigError;
+use crate::gate::Explanation;
 use crate::oci::{Digest, Image, Reference};
-use crate::policy::{OtherImage, Policy, ReasonCode, RecordedFacts, Verdict};
+use crate::policy::{Decision, OtherImage, ReasonCode, RecordedFacts, Verdict};
 
 /// How deep cases may lie below the folder that is asked for: a link to a folder above it must end somewhere.
 const DEPTH: usize = 8;
@@ -29,8 +32,8 @@ pub struct Outcome {
     pub name: String,
     /// What it expects.
     pub expected: Expected,
-    /// What the policy says, or why it could not be asked.
-    pub got: Result<Verdict, CaseError>,
+    /// What is decided, or why it could not be asked.
+    pub got: Result<Explanation, CaseError>,
 }
 
 /// Why a case could not be tried.
@@ -67,9 +70,9 @@ pub enum CaseError {
 }
 
 impl Outcome {
-    /// Whether the policy says what is expected.
+    /// Whether what is decided is what is expected.
     pub fn is_as_expected(&self) -> bool {
-        self.got.as_ref().is_ok_and(|verdict| self.expected.is_met_by(verdict))
+        self.got.as_ref().is_ok_and(|decided| self.expected.is_met_by(decided))
     }
 }
 
@@ -77,13 +80,13 @@ impl Outcome {
 ///
 /// # Errors
 /// [`CaseError`] if there are none, or a file of cases cannot be used. What is wrong with one case is its outcome.
-pub fn run(place: &Path, policy: &Policy) -> Result<Vec<Outcome>, CaseError> {
+pub async fn run(place: &Path, rules: &Rules) -> Result<Vec<Outcome>, CaseError> {
     let mut files = Vec::new();
     find(place, DEPTH, &mut files)?;
     let mut outcomes = Vec::new();
     for file in files {
         for case in Case::read_all(&file)? {
-            let got = verdict(&case, file.parent().unwrap_or(Path::new("")), policy);
+            let got = decide(&case, file.parent().unwrap_or(Path::new("")), rules).await;
             outcomes.push(Outcome { file: file.clone(), name: case.name, expected: case.expected, got });
         }
     }
@@ -109,18 +112,18 @@ fn find(place: &Path, depth: usize, files: &mut Vec<PathBuf>) -> Result<(), Case
     Ok(())
 }
 
-fn verdict(case: &Case, folder: &Path, policy: &Policy) -> Result<Verdict, CaseError> {
+async fn decide(case: &Case, folder: &Path, rules: &Rules) -> Result<Explanation, CaseError> {
     let facts = match (&case.facts, &case.image, case.now) {
         (Some(path), _, _) => read(&folder.join(path))?,
         (None, Some(image), Some(now)) => nothing_about(image, now),
         (None, _, _) => return Err(CaseError::Nothing),
     };
     let recorded = || facts.tags().first().cloned().map_or(Reference::Digest(facts.digest()), Reference::Tag);
-    let (repository, reference) = match &case.image {
-        Some(image) => (&image.repository, image.reference.clone()),
-        None => (facts.repository(), recorded()),
+    let image = match &case.image {
+        Some(image) => image.clone(),
+        None => Image { repository: facts.repository().clone(), reference: recorded() },
     };
-    Ok(facts.judge(policy, repository, &reference, case.now.unwrap_or(facts.collected_at()))?)
+    Ok(rules.explain(&facts, &image, case.now.unwrap_or(facts.collected_at())).await?)
 }
 
 fn nothing_about(image: &Image, now: Timestamp) -> RecordedFacts {
@@ -128,7 +131,7 @@ fn nothing_about(image: &Image, now: Timestamp) -> RecordedFacts {
         Reference::Digest(digest) => digest,
         Reference::Tag(_) => Digest::from_bytes([0; 32]),
     };
-    RecordedFacts::none(image.repository.clone(), digest, now)
+    RecordedFacts::none(&image.repository, digest, now)
 }
 
 fn read(path: &Path) -> Result<RecordedFacts, CaseError> {
@@ -137,22 +140,29 @@ fn read(path: &Path) -> Result<RecordedFacts, CaseError> {
 }
 
 impl Expected {
-    /// What expects just what `verdict` says, by the most telling reason of each requirement.
-    pub fn of(verdict: &Verdict) -> Self {
-        let told = verdict.requirements.iter().filter_map(|requirement| requirement.reasons.first());
+    /// What expects just what is `decided`, by the most telling reason of each requirement.
+    pub fn of(decided: &Explanation) -> Self {
+        let verdict = decided.verdict.as_ref();
+        let requirements = verdict.iter().flat_map(|verdict| &verdict.requirements);
+        let told = requirements.filter_map(|requirement| requirement.reasons.first());
         let mut reasons = Vec::new();
         for reason in told {
             if !reasons.contains(&reason.code) {
                 reasons.push(reason.code);
             }
         }
-        Self { decision: verdict.decision, rule: verdict.rule.as_deref().map(str::to_owned), reasons }
+        let rule = verdict.and_then(|verdict| verdict.rule.as_deref()).map(str::to_owned);
+        // Of what is admitted, only what is served in the place of something else has to be told.
+        let is_another = decided.decision == Decision::Admit && decided.text.is_some();
+        Self { decision: decided.decision, rule, reasons, digest: decided.digest.filter(|_| is_another) }
     }
 
-    fn is_met_by(&self, verdict: &Verdict) -> bool {
-        let given = reasons(verdict);
-        self.decision == verdict.decision
-            && self.rule.as_deref().is_none_or(|rule| verdict.rule.as_deref() == Some(rule))
+    fn is_met_by(&self, decided: &Explanation) -> bool {
+        let given = decided.verdict.as_ref().map(reasons).unwrap_or_default();
+        let rule = decided.verdict.as_ref().and_then(|verdict| verdict.rule.as_deref());
+        self.decision == decided.decision
+            && self.rule.as_deref().is_none_or(|expected| rule == Some(expected))
+            && self.digest.is_none_or(|digest| decided.digest == Some(digest))
             && self.reasons.iter().all(|reason| given.contains(reason))
     }
 }
@@ -167,6 +177,9 @@ impl fmt::Display for Expected {
         write!(f, "{}", self.decision)?;
         if let Some(rule) = &self.rule {
             write!(f, " by {rule}")?;
+        }
+        if let Some(digest) = &self.digest {
+            write!(f, " of {digest}")?;
         }
         let reasons: Vec<_> = self.reasons.iter().map(ToString::to_string).collect();
         if reasons.is_empty() { Ok(()) } else { write!(f, ": {}", reasons.join(", ")) }

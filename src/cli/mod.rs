@@ -22,7 +22,7 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
 use crate::app::{self, App, Core, StartError};
-use crate::cases::{self, CaseError};
+use crate::cases::{self, CaseError, Rules};
 use crate::cli::packages::PackagesCommand;
 use crate::cli::scratch::Scratch;
 use crate::cli::storage::StorageCommand;
@@ -162,7 +162,9 @@ impl Cli {
             Command::Verify(asked) => runtime.block_on(Box::pin(verify(self, asked))),
             Command::Inspect { asked, record } => runtime.block_on(Box::pin(inspect(self, asked, record.as_deref()))),
             Command::Explain { code } => print_reason(*code),
-            Command::Policy(PolicyCommand::Test { place, json }) => test(&self.config()?, place, *json),
+            Command::Policy(PolicyCommand::Test { place, json }) => {
+                runtime.block_on(test(self.config()?, place, *json))
+            }
             Command::Packages(command) => runtime.block_on(Box::pin(packages::run(command, self.config()?))),
             Command::Storage(command) => runtime.block_on(Box::pin(storage::run(command, self.config()?))),
             Command::Config(ConfigCommand::Check) => check(&self.config()?),
@@ -219,9 +221,9 @@ fn print_schema() -> Result<ExitCode, CommandError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn test(config: &Config, place: &Path, json: bool) -> Result<ExitCode, CommandError> {
-    app::read_feeds(config, &SystemClock)?;
-    let outcomes = cases::run(place, &config.policy)?;
+async fn test(config: Config, place: &Path, json: bool) -> Result<ExitCode, CommandError> {
+    app::read_feeds(&config, &SystemClock)?;
+    let outcomes = cases::run(place, &Rules::of(config).map_err(StartError::Upstream)?).await?;
     let mut out = io::stdout().lock();
     if json {
         write_json(&mut out, &policy_test::to_json(&outcomes))?;
@@ -256,9 +258,12 @@ async fn inspect(cli: &Cli, asked: &Asked, record: Option<&Path>) -> Result<Exit
         inspect::write(&mut out, &inspection)?;
     }
     if let Some(place) = record {
+        let gate = opened.core.gate();
+        let record = gate.record(&inspection).await.map_err(|refusal| CommandError::NotInspected(refusal.text()))?;
         let config = cli.config()?;
         app::read_feeds(&config, &SystemClock)?;
-        let recorded = record::write(place, &inspection, &config);
+        let rules = Rules::of(config).map_err(StartError::Upstream)?;
+        let recorded = record::write(place, (&inspection.image, &record), &rules).await;
         note(&recorded.map_err(|source| CommandError::NotRecorded { place: place.to_owned(), source })?)?;
     }
     Ok(ExitCode::SUCCESS)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::cases::{Expected, Outcome};
 use crate::cli::lines::Lines;
 use crate::cli::{FAILED, chain, verify};
-use crate::policy::VerdictView;
+use crate::gate::Explanation;
 
 /// 0 if all are as expected.
 pub(in crate::cli) fn exit_code(outcomes: &[Outcome]) -> ExitCode {
@@ -33,9 +33,12 @@ pub(in crate::cli) fn write(out: &mut dyn Write, outcomes: &[Outcome]) -> io::Re
 fn write_failure(out: &mut Lines<'_>, outcome: &Outcome) -> io::Result<()> {
     out.field("expected", &outcome.expected)?;
     match &outcome.got {
-        Ok(verdict) => {
-            out.field("got", Expected::of(verdict))?;
-            verify::write_requirements(&mut out.inner(), verdict)
+        Ok(decided) => {
+            out.field("got", Expected::of(decided))?;
+            match &decided.verdict {
+                Some(verdict) => verify::write_requirements(&mut out.inner(), verdict),
+                None => out.inner().optional("", decided.text.as_ref()),
+            }
         }
         Err(error) => out.field("not tried", chain(error)),
     }
@@ -54,7 +57,7 @@ fn case_json(outcome: &Outcome) -> Value {
         "name": outcome.name,
         "passed": outcome.is_as_expected(),
         "expected": outcome.expected,
-        "got": outcome.got.as_ref().ok().map(VerdictView::from),
+        "got": outcome.got.as_ref().ok().map(Explanation::to_json),
         "error": outcome.got.as_ref().err().map(|error| chain(error)),
     })
 }

@@ -78,7 +78,7 @@ impl Gate {
     /// `image` under the name that its upstream is configured by: rules know no other.
     fn configured(&self, image: &Image) -> Result<Image, Refusal> {
         let Repository { upstream, name } = &image.repository;
-        let Some(upstream) = self.upstreams.canonical(upstream) else { return Err(self.no_upstream(upstream)) };
+        let Some(upstream) = self.upstreams.names().canonical(upstream) else { return Err(self.no_upstream(upstream)) };
         let repository = Repository::new(upstream.clone(), name.clone());
         Ok(Image { repository, reference: image.reference.clone() })
     }

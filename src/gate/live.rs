@@ -30,7 +30,7 @@ impl Sources for Live<'_> {
     }
 
     fn canonical(&self, upstream: &UpstreamName) -> Option<&UpstreamName> {
-        self.gate.upstreams.canonical(upstream)
+        self.gate.upstreams.names().canonical(upstream)
     }
 
     fn verdict(&self, policy: &Policy, request: &Request<'_>, proof: Option<&Arc<Proof>>) -> Verdict {

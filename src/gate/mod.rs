@@ -18,6 +18,7 @@ mod metrics;
 mod places;
 mod prove;
 mod reach;
+mod record;
 mod resolve;
 mod search;
 mod serve;
@@ -32,6 +33,7 @@ use tokio::sync::Semaphore;
 pub use admitted::{Admitted, Denial, Refusal, Unsettled};
 pub use explain::{Explanation, Inspection};
 pub use judge::Judge;
+pub use record::{Known, Record};
 pub use serve::ManifestBody;
 pub use sources::{Child, Sources};
 

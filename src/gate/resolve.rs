@@ -61,7 +61,7 @@ impl Gate {
     }
 
     pub(in crate::gate) fn no_upstream(&self, name: &UpstreamName) -> Refusal {
-        let mut known: Vec<_> = self.upstreams.names().map(UpstreamName::as_str).collect();
+        let mut known: Vec<_> = self.upstreams.names().iter().map(UpstreamName::as_str).collect();
         known.sort_unstable();
         let text = format!("upstream {name} is not configured; configured are: {}", known.join(", "));
         Refusal::NotFound { code: ErrorCode::NameUnknown, text }

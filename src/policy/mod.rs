@@ -41,7 +41,7 @@ pub use judge::Request;
 pub use level::{Level, Shortfall};
 pub use osv::{Feed, FeedError};
 pub use pattern::GlobError;
-pub use recorded::{OtherImage, RecordedFacts};
+pub use recorded::{OtherImage, RecordedFacts, RecordedImage};
 pub use rule::Rule;
 pub use settings::{
     BaseImagesSettings, BuilderSettings, ExceptionSettings, IndexSettings, OnUnprovenUpdate, ProvenanceSettings,

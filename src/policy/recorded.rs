@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, Reference, Repository, Tag};
-use crate::policy::{Decision, Policy, Request, Verdict};
+use crate::policy::{Policy, Request, Verdict};
 use crate::verify::{Coverage, Fact, Flaw, Proof};
 
-/// What is known of one image, as `bonafide inspect --record` writes it down and `bonafide policy test` reads it.
+/// What is known of one image, and of the others that its verdict may depend on, as `bonafide inspect --record` writes it
+/// down and `bonafide policy test` reads it.
 ///
 /// A [`Proof`] is what [`crate::verify`] found out. This was one once, or was never: so it lets none out. It can be
 /// written, read, and judged as if it were true, and nothing that serves takes it.
@@ -19,6 +20,22 @@ pub struct RecordedFacts {
     repository: Repository,
     tags: Vec<Tag>,
     proof: Proof,
+    roots: Vec<Digest>,
+    images: Option<Vec<RecordedImage>>,
+    last_admitted: Option<Digest>,
+    others: Vec<Self>,
+    absent: Vec<(Repository, Digest)>,
+}
+
+/// One image of an index that was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordedImage {
+    /// Which one it is.
+    pub digest: Digest,
+    /// What it is for, such as `linux/amd64`; empty if the index does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub platform: String,
 }
 
 /// Why recorded facts are not of the image that they should be judged as.
@@ -58,26 +75,41 @@ struct File {
     coverage: Coverage,
     facts: Vec<Arc<Fact>>,
     flaws: Vec<Flaw>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reached_from: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    images: Option<Vec<RecordedImage>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last_admitted: Option<Digest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    others: Vec<RecordedFacts>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    absent: Vec<String>,
 }
 
 /// The form of the file. Another number is for a form that this program could not read as it was meant.
 const FORMAT: &str = "bonafide-recorded-facts/1";
 
 impl RecordedFacts {
-    /// What `proof` says of an image of `repository`, asked for by `reference`.
-    pub fn of(repository: &Repository, reference: &Reference, proof: &Proof) -> Self {
-        let tags = match reference {
-            Reference::Tag(tag) => vec![tag.clone()],
-            Reference::Digest(_) => Vec::new(),
-        };
+    /// What `proof` says of an image of `repository` that has `tags`. Nothing is said of any other image.
+    pub fn of(repository: &Repository, tags: &[Tag], proof: &Proof) -> Self {
         let mut proof = proof.clone();
         proof.facts.sort_by_cached_key(|fact| (fact.source(), format!("{:?}", fact.signer())));
         proof.flaws.sort_by(|a, b| (a.source, &a.text).cmp(&(b.source, &b.text)));
-        Self { repository: repository.clone(), tags, proof }
+        Self {
+            repository: repository.clone(),
+            tags: tags.to_vec(),
+            proof,
+            roots: Vec::new(),
+            images: None,
+            last_admitted: None,
+            others: Vec::new(),
+            absent: Vec::new(),
+        }
     }
 
     /// An image about which nothing is published.
-    pub fn none(repository: Repository, digest: Digest, collected_at: Timestamp) -> Self {
+    pub fn none(repository: &Repository, digest: Digest, collected_at: Timestamp) -> Self {
         let proof = Proof {
             subject: digest,
             children: Vec::new(),
@@ -87,7 +119,27 @@ impl RecordedFacts {
             coverage: Coverage::Complete,
             collected_at,
         };
-        Self { repository, tags: Vec::new(), proof }
+        Self::of(repository, &[], &proof).in_an_index(Vec::new(), Vec::new())
+    }
+
+    /// The same of what is reached from `roots`, and is an index of `images`; of none, if it is no index.
+    #[must_use]
+    pub fn in_an_index(self, roots: Vec<Digest>, images: Vec<RecordedImage>) -> Self {
+        Self { roots, images: Some(images), ..self }
+    }
+
+    /// The same with the digest that was last admitted for its tag, and the other images that its verdict may depend on:
+    /// what is known of them, and which of them are not there.
+    #[must_use]
+    pub fn beside(
+        self,
+        last_admitted: Option<Digest>,
+        mut others: Vec<Self>,
+        mut absent: Vec<(Repository, Digest)>,
+    ) -> Self {
+        others.sort_by(|a, b| (&a.repository, a.digest()).cmp(&(&b.repository, b.digest())));
+        absent.sort();
+        Self { last_admitted, others, absent, ..self }
     }
 
     /// The repository that they were recorded in.
@@ -110,37 +162,57 @@ impl RecordedFacts {
         self.proof.collected_at
     }
 
-    /// What `policy` would say at `now` of a request for `reference` in `repository`, if all this were proven. By digest it
-    /// is judged as a request is: under no tag, and under each tag that it had.
+    /// The digests that were judged, and reach this one.
+    pub fn roots(&self) -> &[Digest] {
+        &self.roots
+    }
+
+    /// The images of the index that it is, if that was recorded.
+    pub fn images(&self) -> Option<&[RecordedImage]> {
+        self.images.as_deref()
+    }
+
+    /// The digest that was last admitted for its tag.
+    pub const fn last_admitted(&self) -> Option<Digest> {
+        self.last_admitted
+    }
+
+    /// How many other images are recorded with it.
+    pub const fn others(&self) -> usize {
+        self.others.len()
+    }
+
+    /// What is recorded of `digest` in `repository`: this, or one of the others.
+    pub fn find(&self, repository: &Repository, digest: Digest) -> Option<&Self> {
+        let is_it = |facts: &&Self| facts.digest() == digest && facts.repository == *repository;
+        std::iter::once(self).chain(&self.others).find(is_it)
+    }
+
+    /// Whether `repository` did not have `digest`.
+    pub fn lacks(&self, repository: &Repository, digest: Digest) -> bool {
+        self.absent.iter().any(|(of, absent)| *absent == digest && of == repository)
+    }
+
+    /// Whether it is the image that was recorded: `repository` is, and the digest if there is one. A tag may be another:
+    /// that is what tags do.
     ///
     /// # Errors
-    /// [`OtherImage`] if it is not the image that was recorded. A tag may be another: that is what tags do.
-    pub fn judge(
-        &self,
-        policy: &Policy,
-        repository: &Repository,
-        reference: &Reference,
-        now: Timestamp,
-    ) -> Result<Verdict, OtherImage> {
+    /// [`OtherImage`] if it is not.
+    pub fn check_is(&self, repository: &Repository, reference: &Reference) -> Result<(), OtherImage> {
         if *repository != self.repository {
             return Err(OtherImage::Repository { recorded: self.repository.clone(), asked: repository.clone() });
         }
-        let judge = |tag| policy.judge(&Request { repository, tag, digest: self.digest() }, Some(&self.proof), now);
         match reference {
-            Reference::Tag(tag) => Ok(judge(Some(tag))),
-            Reference::Digest(digest) if *digest == self.digest() => {
-                Ok(self.tags.iter().map(|tag| judge(Some(tag))).fold(judge(None), more_hopeful))
+            Reference::Digest(digest) if *digest != self.digest() => {
+                Err(OtherImage::Digest { recorded: self.digest(), asked: *digest })
             }
-            Reference::Digest(digest) => Err(OtherImage::Digest { recorded: self.digest(), asked: *digest }),
+            Reference::Digest(_) | Reference::Tag(_) => Ok(()),
         }
     }
-}
 
-/// The verdict that admits, else the one that is undecided, else the first.
-fn more_hopeful(first: Verdict, second: Verdict) -> Verdict {
-    match (first.decision, second.decision) {
-        (Decision::Refuse, Decision::Admit | Decision::Undecided) | (Decision::Undecided, Decision::Admit) => second,
-        (Decision::Admit | Decision::Undecided | Decision::Refuse, _) => first,
+    /// What `policy` would say at `now` of `request`, if all that is recorded of its digest were proven.
+    pub fn verdict(&self, policy: &Policy, request: &Request<'_>, now: Timestamp) -> Verdict {
+        policy.judge(request, Some(&self.proof), now)
     }
 }
 
@@ -158,6 +230,11 @@ impl From<RecordedFacts> for File {
             coverage,
             facts,
             flaws,
+            reached_from: recorded.roots,
+            images: recorded.images,
+            last_admitted: recorded.last_admitted,
+            others: recorded.others,
+            absent: recorded.absent.iter().map(|(repository, digest)| format!("{repository}@{digest}")).collect(),
         }
     }
 }
@@ -181,6 +258,10 @@ impl TryFrom<File> for RecordedFacts {
         if let Some(fact) = file.facts.iter().find(|fact| !is_about(fact, &file)) {
             return Err(format!("a fact is about {}, and not about {}", fact.subject(), file.digest));
         }
+        if file.others.iter().any(|other| !other.others.is_empty()) {
+            return Err("others: one of them has others of its own".to_owned());
+        }
+        let absent = file.absent.iter().map(|text| absent(text)).collect::<Result<_, _>>()?;
         let proof = Proof {
             subject: file.digest,
             children: file.children,
@@ -190,6 +271,21 @@ impl TryFrom<File> for RecordedFacts {
             coverage: file.coverage,
             collected_at: file.collected_at,
         };
-        Ok(Self { repository, tags: file.tags, proof })
+        Ok(Self {
+            repository,
+            tags: file.tags,
+            proof,
+            roots: file.reached_from,
+            images: file.images,
+            last_admitted: file.last_admitted,
+            others: file.others,
+            absent,
+        })
     }
+}
+
+/// `repository@digest`.
+fn absent(text: &str) -> Result<(Repository, Digest), String> {
+    let parts = text.rsplit_once('@').and_then(|(of, digest)| Some((of.parse().ok()?, digest.parse().ok()?)));
+    parts.ok_or_else(|| format!("absent: {text:?} is not of the form repository@sha256:.."))
 }

@@ -24,7 +24,7 @@ use crate::upstream::patience::{Patience, Pause, RealPause};
 use crate::upstream::remote::Remote;
 use crate::upstream::settings::Deadlines;
 use crate::upstream::transport::Transport;
-use crate::upstream::{Settings, Site, Upstream};
+use crate::upstream::{Names, Settings, Site, Upstream};
 
 /// Why the configured upstreams cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -103,8 +103,7 @@ impl Surroundings {
 #[derive(Debug)]
 pub struct Upstreams {
     configured: HashMap<UpstreamName, Configured>,
-    aliases: HashMap<UpstreamName, UpstreamName>,
-    default: Option<UpstreamName>,
+    names: Names,
     maker: Maker,
 }
 
@@ -114,9 +113,6 @@ struct Configured {
     tag_ttl: Duration,
     evidence_from: Vec<Repository>,
 }
-
-/// What clients call Docker Hub besides `docker.io`.
-const DOCKER_HUB_ALIASES: [&str; 2] = ["index.docker.io", "registry-1.docker.io"];
 
 impl Upstreams {
     /// The upstreams of `settings`, in the surroundings of the process.
@@ -136,16 +132,15 @@ impl Upstreams {
         settings: &[Settings],
         registry: &Registry,
     ) -> Result<Self, UpstreamError> {
+        let names = Names::new(settings)?;
         let (surroundings, metrics) = (surroundings.clone(), Metrics::register(registry)?);
         let maker = Maker { surroundings, metrics, roots: system_roots() };
-        let mut all = Self { configured: HashMap::new(), aliases: HashMap::new(), default: None, maker };
+        let mut configured = HashMap::new();
         for one in settings {
-            all.add(one, all.maker.make(one)?)?;
+            let (remote, evidence_from) = (Arc::new(maker.make(one)?), one.evidence_from.clone());
+            configured.insert(one.name.clone(), Configured { remote, tag_ttl: one.tag_ttl, evidence_from });
         }
-        for one in settings {
-            all.add_aliases(one)?;
-        }
-        Ok(all)
+        Ok(Self { configured, names, maker })
     }
 
     /// The upstream called `name`, by its own name or an alias.
@@ -173,58 +168,13 @@ impl Upstreams {
         self.find(name).map_or(&[], |configured| &configured.evidence_from)
     }
 
-    /// The upstream that serves requests which name none.
-    pub const fn default_name(&self) -> Option<&UpstreamName> {
-        self.default.as_ref()
-    }
-
-    /// The name under which rules know the upstream that `name` or one of its aliases means.
-    pub fn canonical(&self, name: &UpstreamName) -> Option<&UpstreamName> {
-        let name = self.aliases.get(name).unwrap_or(name);
-        self.configured.get_key_value(name).map(|(name, _)| name)
-    }
-
-    /// The names of all upstreams, without aliases, in no order.
-    pub fn names(&self) -> impl Iterator<Item = &UpstreamName> {
-        self.configured.keys()
-    }
-
-    /// The aliases, each with the name that it stands for, in no order.
-    pub fn aliases(&self) -> impl Iterator<Item = (&UpstreamName, &UpstreamName)> {
-        self.aliases.iter()
+    /// What they are called.
+    pub const fn names(&self) -> &Names {
+        &self.names
     }
 
     fn find(&self, name: &UpstreamName) -> Option<&Configured> {
-        self.configured.get(self.canonical(name)?)
-    }
-
-    fn add(&mut self, settings: &Settings, remote: Remote) -> Result<(), UpstreamError> {
-        let name = &settings.name;
-        let evidence_from = settings.evidence_from.clone();
-        let configured = Configured { remote: Arc::new(remote), tag_ttl: settings.tag_ttl, evidence_from };
-        if self.configured.insert(name.clone(), configured).is_some() {
-            return Err(UpstreamError::Duplicate(name.clone()));
-        }
-        if !settings.default {
-            return Ok(());
-        }
-        match self.default.replace(name.clone()) {
-            Some(first) => Err(UpstreamError::SecondDefault(first, name.clone())),
-            None => Ok(()),
-        }
-    }
-
-    fn add_aliases(&mut self, settings: &Settings) -> Result<(), UpstreamError> {
-        let name = &settings.name;
-        let usual = if name.as_str() == "docker.io" { &DOCKER_HUB_ALIASES[..] } else { &[] };
-        let usual = usual.iter().filter_map(|alias| alias.parse().ok());
-        for alias in usual.chain(settings.aliases.iter().cloned()) {
-            let is_taken = self.configured.contains_key(&alias);
-            if is_taken || self.aliases.insert(alias.clone(), name.clone()).is_some_and(|other| other != *name) {
-                return Err(UpstreamError::Duplicate(alias));
-            }
-        }
-        Ok(())
+        self.configured.get(self.names.canonical(name)?)
     }
 }
 

@@ -27,7 +27,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("front", &["oci", "clock", "limits", "listen", "gate", "content"]),
     ("admin", &["oci", "clock", "limits", "listen", "gate", "facts", "content"]),
     ("config", &["oci", "trust", "policy", "facts", "upstream", "content", "gate", "front", "admin"]),
-    ("cases", &["oci", "clock", "policy", "config"]),
+    ("cases", &["oci", "clock", "policy", "upstream", "gate", "config"]),
     ("telemetry", &["oci"]),
     (
         "app",

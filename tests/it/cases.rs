@@ -1,5 +1,7 @@
 //! `bonafide inspect --record` and `bonafide policy test`: rules held against recorded facts.
 
+mod others;
+
 use std::fs;
 
 use bonafide::policy::RecordedFacts;
@@ -222,10 +224,14 @@ fn the_outcome_is_told_to_programs_too() {
 fn recorded_facts_of_another_form_are_refused() {
     let read = |text: &str| serde_json::from_str::<RecordedFacts>(text).map_err(|error| error.to_string());
     assert!(read(NOTHING).is_ok());
+    let nested = NOTHING.replace("\"flaws\"", &format!("\"others\": [{NOTHING}], \"flaws\""));
+    assert!(read(&nested).is_ok());
     for (from, to, words) in [
         ("facts/1", "facts/2", "record the facts again"),
         ("\"flaws\"", "\"flawz\"", "unknown field"),
         ("ghcr.io/acme/app", "ghcr.io/Acme", "repository: "),
+        ("\"flaws\"", "\"absent\": [\"ghcr.io/acme/base\"], \"flaws\"", "is not of the form repository@sha256:.."),
+        ("\"flaws\"", &format!("\"others\": [{nested}], \"flaws\""), "others of its own"),
     ] {
         let error = read(&NOTHING.replacen(from, to, 1)).unwrap_err();
         assert!(error.contains(words), "{error}");

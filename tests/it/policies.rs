@@ -18,14 +18,14 @@ fn every_example_is_a_whole_configuration() {
     }
 }
 
-#[test]
-fn every_example_decides_its_cases_as_they_expect() {
+#[tokio::test]
+async fn every_example_decides_its_cases_as_they_expect() {
     for file in examples() {
         let name = file.file_stem().unwrap().to_str().unwrap();
         let folder = file.parent().unwrap().join("cases").join(name);
         assert_ne!(folder.is_dir(), WITHOUT_CASES.contains(&name), "{name}");
         if folder.is_dir() {
-            let outcomes = cases::run(&folder, &read(&file).policy).unwrap();
+            let outcomes = cases::run(&folder, &cases::Rules::of(read(&file)).unwrap()).await.unwrap();
             let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.is_as_expected()).map(said).collect();
             assert!(failed.is_empty(), "{name}:\n{}", failed.join("\n"));
             assert!(outcomes.iter().any(|outcome| outcome.expected.decision == bonafide::policy::Decision::Refuse));

@@ -13,10 +13,10 @@ use crate::support::authority::statement::Statement;
 use crate::support::registry::Fault;
 
 const BUILDKIT: &str = "https://mobyproject.org/buildkit@v1";
-const BASE: &str = "library/alpine";
+pub(crate) const BASE: &str = "library/alpine";
 
 /// What a builder attests of acme's images and of the platform's has its bases judged; others must be signed.
-const RULES: &str = r#"
+pub(crate) const RULES: &str = r#"
     [[builder]]
     name = "ci"
     id = "https://ci.example/*"
@@ -43,7 +43,7 @@ const RULES: &str = r#"
 
 impl World {
     /// Publishes `image` as a build of `materials`.
-    fn built(&self, repository: &str, image: &Image, materials: &[Value]) -> Digest {
+    pub(crate) fn built(&self, repository: &str, image: &Image, materials: &[Value]) -> Digest {
         self.publish_in(repository, |publisher| publisher.image(TAG, image));
         self.attested(repository, image, BUILDKIT, materials)
     }
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// Publishes a base image, signed.
-    fn base(&self) -> Image {
+    pub(crate) fn base(&self) -> Image {
         let base = Image::new("alpine");
         let digest = self.publish_in(BASE, |publisher| publisher.image("3.20", &base));
         self.publish_in(BASE, |publisher| publisher.signature(digest, &self.developer().sign(digest)));
@@ -91,7 +91,7 @@ impl World {
 }
 
 /// A material as `BuildKit` writes it.
-fn material(name: &str, digest: Digest) -> Value {
+pub(crate) fn material(name: &str, digest: Digest) -> Value {
     json!({ "uri": format!("pkg:docker/{name}@3.20?platform=linux%2Famd64"), "digest": { "sha256": digest.hex() } })
 }
 

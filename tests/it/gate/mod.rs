@@ -2,7 +2,7 @@
 
 mod attestation;
 mod audit;
-mod bases;
+pub(crate) mod bases;
 mod children;
 mod evidence_from;
 mod reload;

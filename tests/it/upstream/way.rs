@@ -138,12 +138,12 @@ fn only_configured_names_are_upstreams() {
     assert!(all.get(&name("docker.io")).is_some());
     for other in ["b.io", "a.io", "127.0.0.1", "localhost"] {
         assert!(all.get(&name(other)).is_none(), "{other}");
-        assert_eq!(all.canonical(&name(other)), None);
+        assert_eq!(all.names().canonical(&name(other)), None);
         assert_eq!(all.tag_ttl(&name(other)), Duration::ZERO);
     }
-    assert_eq!(all.default_name(), Some(&name("docker.io")));
+    assert_eq!(all.names().default_name(), Some(&name("docker.io")));
     assert_eq!(all.tag_ttl(&name("docker.io")), Duration::from_secs(7));
-    assert_eq!(all.names().count(), 2);
+    assert_eq!(all.names().iter().count(), 2);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn aliases_mean_the_upstream_that_rules_know() {
     for (alias, means) in
         [("www.a.io", "a.io"), ("index.docker.io", "docker.io"), ("registry-1.docker.io", "docker.io")]
     {
-        assert_eq!(all.canonical(&alias.parse().unwrap()).unwrap().as_str(), means);
+        assert_eq!(all.names().canonical(&alias.parse().unwrap()).unwrap().as_str(), means);
         assert!(all.get(&alias.parse().unwrap()).is_some());
     }
 }
@@ -178,7 +178,7 @@ fn there_is_one_default_at_most() {
     let default = |name: &str| Settings { default: true, ..settings(name, "https://a.io") };
     let error = upstreams(&[default("a.io"), default("b.io")]).unwrap_err();
     assert!(matches!(error, UpstreamError::SecondDefault(..)));
-    assert_eq!(upstreams(&[settings("a.io", "https://a.io")]).unwrap().default_name(), None);
+    assert_eq!(upstreams(&[settings("a.io", "https://a.io")]).unwrap().names().default_name(), None);
 }
 
 #[test]
