@@ -1,7 +1,6 @@
 //! The heap of the program under test, counted by its allocator: what an input may take is bounded by its length.
 //!
-//! Large blocks of zeros are not counted: `der` asks for as many as a length in a certificate claims (256 MiB at most)
-//! before it looks whether they are there, and gives them back at once, unwritten.
+//! `tests/memory.rs` counts by it, too.
 //!
 //! What C code allocates (aws-lc, for the keys and hashes of one check) is not counted; `-rss_limit_mb` bounds it.
 
@@ -11,11 +10,6 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// Most that may be in use at any time, whatever the bound of a target: a single allocation of a length that the input
 /// merely claims ends the run where it is made, with the stack of its caller.
 const CEILING: usize = 512 * 1024 * 1024;
-
-/// From this size on zeros are taken for pages that the system maps and nobody writes (`docs/limits.md`).
-const ZERO_PAGES: usize = 1024 * 1024;
-/// Where such pages are in use.
-static UNCOUNTED: [AtomicUsize; 8] = [const { AtomicUsize::new(0) }; 8];
 
 static IN_USE: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
@@ -38,30 +32,18 @@ unsafe impl GlobalAlloc for Counted {
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        if layout.size() < ZERO_PAGES && !take(layout.size()) {
+        if !take(layout.size()) {
             return std::ptr::null_mut();
         }
         // SAFETY: the caller's promise about `layout` is passed on.
-        let pointer = unsafe { System.alloc_zeroed(layout) };
-        if layout.size() >= ZERO_PAGES && exchange(0, pointer.addr()).is_err() {
-            take(layout.size());
-        }
-        pointer
+        unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if layout.size() < ZERO_PAGES || exchange(pointer.addr(), 0).is_err() {
-            IN_USE.fetch_sub(layout.size(), Relaxed);
-        }
+        IN_USE.fetch_sub(layout.size(), Relaxed);
         // SAFETY: the caller's promise about `pointer` and `layout` is passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
-}
-
-/// Puts `to` where `from` is in the list of what is not counted.
-fn exchange(from: usize, to: usize) -> Result<(), ()> {
-    let free = |place: &AtomicUsize| place.compare_exchange(from, to, Relaxed, Relaxed).is_ok();
-    if UNCOUNTED.iter().any(free) { Ok(()) } else { Err(()) }
 }
 
 fn take(size: usize) -> bool {
@@ -102,14 +84,19 @@ impl Bound {
 /// # Panics
 /// If it takes more heap than `bound`. Prints what it takes where no input took as much before.
 pub fn within<T>(bound: Bound, length: usize, run: impl FnOnce() -> T) -> T {
-    let before = IN_USE.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let result = run();
-    let taken = PEAK.load(Relaxed).saturating_sub(before);
+    let (result, taken) = peak_of(run);
     let most = bound.base + bound.per_byte * length;
     assert!(taken <= most, "{taken} bytes of heap for an input of {length} bytes, {most} are allowed");
     if taken > MOST.fetch_max(taken, Relaxed) {
         eprintln!("heap: {taken} bytes for {length}");
     }
     result
+}
+
+/// The most heap that was in use at once while `run` ran, beside what was in use before. All threads count.
+pub fn peak_of<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let before = IN_USE.load(Relaxed);
+    PEAK.store(before, Relaxed);
+    let result = run();
+    (result, PEAK.load(Relaxed).saturating_sub(before))
 }

@@ -68,8 +68,7 @@ pub(in crate::verify) fn times(
         logged.check(entry)?;
         times.extend(log::verify(domain, entry, now)?);
     }
-    let timestamps = &signed.bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
-    for timestamp in timestamps {
+    for timestamp in signed.timestamps() {
         times.push(stamp::time(domain, &timestamp.signed_timestamp, signed.signature())?);
     }
     Ok(times)

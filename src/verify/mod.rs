@@ -15,6 +15,7 @@ mod intoto;
 mod keyed;
 mod keyless;
 mod layer;
+mod lengths;
 mod log;
 mod notation;
 mod sct;

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use sigstore_types::{
-    Artifact, Bundle, DerCertificate, DsseEnvelope, HashAlgorithm, Sha256Hash, SignatureContent, TransparencyLogEntry,
-    VerificationMaterialContent,
+    Artifact, Bundle, DerCertificate, DsseEnvelope, HashAlgorithm, Rfc3161Timestamp, Sha256Hash, SignatureContent,
+    TransparencyLogEntry, VerificationMaterialContent,
 };
 
 use crate::evidence::{Content, Evidence};
@@ -14,7 +14,7 @@ use crate::trust::{PublicKey, Scheme};
 use crate::verify::defect::Defect;
 use crate::verify::layer::Rewritten;
 use crate::verify::witness::Witness;
-use crate::verify::{FlawKind, Subject, budget, bundle, layer};
+use crate::verify::{FlawKind, Subject, budget, bundle, layer, lengths};
 
 /// A signature, what it covers, and what speaks for it. Read, not proved.
 #[derive(Debug)]
@@ -72,7 +72,22 @@ impl<'a> Signed<'a> {
                 Message::Manifest(subject.manifest)
             }
         };
-        Ok(Self { bundle, witness, message })
+        let signed = Self { bundle, witness, message };
+        signed.check_lengths()?;
+        Ok(signed)
+    }
+
+    /// Before any certificate or timestamp is decoded, here or by anybody who is asked about it.
+    fn check_lengths(&self) -> Result<(), Defect> {
+        if let Material::Certificates(chain) = self.material() {
+            chain.iter().try_for_each(|certificate| lengths::check(certificate.as_bytes(), "the certificate"))?;
+        }
+        let bundled = self.timestamps().iter().map(|timestamp| &timestamp.signed_timestamp);
+        let of_layer = match &self.witness {
+            Some(Witness::Timestamp { token, .. }) => Some(token),
+            Some(Witness::Entry(_)) | None => None,
+        };
+        bundled.chain(of_layer).try_for_each(|token| lengths::check(token.as_bytes(), "the signed timestamp"))
     }
 
     /// Who is said to have signed.
@@ -116,8 +131,12 @@ impl<'a> Signed<'a> {
 
     /// Whether signed timestamps came with it.
     pub(in crate::verify) fn has_timestamps(&self) -> bool {
-        let timestamps = &self.bundle.verification_material.timestamp_verification_data.rfc3161_timestamps;
-        !timestamps.is_empty() || matches!(self.witness, Some(Witness::Timestamp { .. }))
+        !self.timestamps().is_empty() || matches!(self.witness, Some(Witness::Timestamp { .. }))
+    }
+
+    /// The signed timestamps that came with it, as bundles know them.
+    pub(in crate::verify) fn timestamps(&self) -> &[Rfc3161Timestamp] {
+        &self.bundle.verification_material.timestamp_verification_data.rfc3161_timestamps
     }
 
     /// The envelope, if it is one.

@@ -17,8 +17,8 @@ use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, KeyUsag
 
 use crate::limits;
 use crate::trust::PublicKey;
-use crate::verify::FlawKind;
 use crate::verify::defect::Defect;
+use crate::verify::{FlawKind, lengths};
 
 /// What a certificate for signing code may do besides: nothing that a server, a client or a mail reader is asked for.
 const FOREIGN_USAGES: [ObjectIdentifier; 6] = [
@@ -138,6 +138,7 @@ impl Chain {
 
 impl Link {
     fn read(der: &[u8]) -> Result<Self, Defect> {
+        lengths::check(der, "a certificate")?;
         let certificate = Certificate::from_der(der)
             .map_err(|error| Defect::new(FlawKind::Malformed, format!("a certificate cannot be read: {error}")))?;
         Ok(Self { der: der.to_vec(), certificate })

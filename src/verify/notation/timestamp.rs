@@ -31,8 +31,8 @@ use x509_cert::spki::AlgorithmIdentifierOwned;
 
 use crate::limits;
 use crate::trust::{KeyKind, PublicKey};
-use crate::verify::FlawKind;
 use crate::verify::defect::Defect;
+use crate::verify::{FlawKind, lengths};
 
 /// What a timestamp token holds (RFC 3161, 2.4.2).
 const ID_CT_TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
@@ -76,6 +76,7 @@ pub(super) fn verify(token: &[u8], signature: &[u8], roots: &[DerCertificate]) -
 }
 
 fn signed_data(token: &[u8]) -> Result<SignedData, Defect> {
+    lengths::check(token, "the signed timestamp")?;
     let content = ContentInfo::from_der(token).map_err(|error| unreadable(&error))?;
     if content.content_type != ID_SIGNED_DATA {
         return Err(wrong("it is not signed"));
