@@ -48,6 +48,9 @@ pub const DIGESTS_PER_SUBJECT: usize = 32;
 pub const JSON_OBJECTS: usize = 600_000;
 /// Most values in a bundle or a statement. Bills of materials have one in 23 bytes and more.
 pub const JSON_VALUES: usize = 3_000_000;
+/// Largest statement that is handed to sigstore-verify, which keeps it as a tree of values, up to a hundred times its size.
+/// What is larger is a bill of materials, and is checked here, by the same means.
+pub const STATEMENT_TREE_BYTES: usize = 1024 * 1024;
 /// Most packages read out of one SBOM.
 pub const PACKAGES: usize = 200_000;
 /// Most children of an index, and most layers of an image.

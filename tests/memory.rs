@@ -26,7 +26,7 @@ use bonafide::config::{Config, Environment};
 use bonafide::evidence::{Evidence, Via, layers};
 use bonafide::oci::{Digest, parse_manifest};
 use bonafide::trust::Trust;
-use bonafide::verify::{self, Fact, Flaw, Subject};
+use bonafide::verify::{self, Claim, Fact, Flaw, Subject};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -35,6 +35,7 @@ use crate::support::authority::Authority;
 use crate::support::authority::certificate::pem;
 use crate::support::authority::identity::Build;
 use crate::support::authority::image::{Image, OCI_MANIFEST, descriptor};
+use crate::support::authority::key::Key;
 use crate::support::authority::notation::{Format, Notary};
 use crate::support::authority::signed::{BundleVersion, Layer};
 use crate::support::authority::signer::Signer;
@@ -60,12 +61,17 @@ const TRUSTED: &str = r#"
     [[trust]]
     name = "acme"
     notation = { ca = ["acme.pem"] }
+
+    [[key]]
+    name = "release"
+    path = "release.pub"
 "#;
 
 /// What is trusted, and the image that all evidence is about.
 struct Bed {
     authority: Authority,
     notary: Notary,
+    key: Key,
     image: Image,
     trust: Trust,
     /// The heap is counted for all threads.
@@ -76,15 +82,16 @@ impl Bed {
     fn new() -> Self {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let (authority, notary) = (Authority::new("corp"), Notary::new("acme"));
+        let (authority, notary, key) = (Authority::new("corp"), Notary::new("acme"), Key::p256("release"));
         let folder = tempfile::tempdir().unwrap();
         authority.trusted_root().write_to(folder.path());
         let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
         write("stamped.json", authority.trusted_root().timestamps_only().0.to_string());
         write("acme.pem", pem(&notary.root.certificate));
+        write("release.pub", key.public_pem());
         let config = Config::parse(TRUSTED, "test", folder.path(), &Environment::default()).unwrap();
         let trust = Trust::load(&config.trust, &config.keys).unwrap();
-        Self { authority, notary, image: Image::new("app"), trust, _alone: alone }
+        Self { authority, notary, key, image: Image::new("app"), trust, _alone: alone }
     }
 
     fn signer(&self) -> Signer<'_> {
@@ -190,5 +197,88 @@ mod lengths {
             annotations: BTreeMap::new(),
         };
         each_forgery(&bed, &sealed.to_jws(), "/header/x5c/0", publish);
+    }
+}
+
+mod documents {
+    //! A bill of materials of many times what all else takes.
+
+    use super::*;
+
+    /// What a check may take beside copies of the document: its packages, and the trusted roots that it looks through.
+    const BESIDE: usize = 2 * MIB;
+
+    /// SPDX with 4,000 packages in 4 MB.
+    fn spdx(digest: Digest) -> Statement {
+        let names: Vec<_> = (0..4_000).map(|number| format!("pkg:npm/package-{number}@1.{}.0", number % 40)).collect();
+        let purls: Vec<_> = names.iter().map(String::as_str).collect();
+        let padding = "x".repeat(600);
+        Statement::spdx(digest, &purls).with(|document| {
+            for package in document["packages"].as_array_mut().unwrap() {
+                package["comment"] = json!(padding);
+            }
+        })
+    }
+
+    fn as_text(statement: Statement) -> Statement {
+        statement.with(|document| *document = json!(document.to_string()))
+    }
+
+    /// Checks that each form of `statement` takes `copies` of its bytes at most.
+    fn each_form(bed: &Bed, statement: &Statement, copies: usize) {
+        let (certified, keyed) = (bed.signer(), bed.authority.with_key(&bed.key));
+        let size = statement.to_bytes().len();
+        assert!(size > 3 * MIB);
+        for (name, signed) in [
+            ("a certificate", certified.attest(statement)),
+            ("a certificate, in Rekor v2", certified.clone().in_rekor_v2().attest(statement)),
+            ("a key", keyed.attest(statement)),
+        ] {
+            let bundle = bundle(&signed.to_bundle(BundleVersion::V0_3));
+            let layer = (signed.timestamp.is_none()).then(|| signed.to_layer());
+            for (form, layer) in [("a bundle", Some(bundle)), (".att", layer)] {
+                let Some(layer) = layer else { continue };
+                let evidence = piece(&layer);
+                let (found, taken) = peak_of(|| bed.check(&evidence));
+                let facts = found.unwrap();
+                let Claim::Sbom(sbom) = facts[0].claim() else { panic!("{:?}", facts[0]) };
+                assert_eq!(sbom.packages.len(), 4_000);
+                assert!(taken < copies * size + BESIDE, "{form} by {name}: {taken} bytes for {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn are_copied_once_out_of_their_envelope() {
+        let bed = Bed::new();
+        each_form(&bed, &spdx(bed.image.digest()), 1);
+    }
+
+    #[test]
+    fn whose_base64_is_written_with_escapes_are_copied_with_it() {
+        let bed = Bed::new();
+        let statement = spdx(bed.image.digest());
+        let layer = bed.signer().attest(&statement).to_layer();
+        let text = String::from_utf8(layer.bytes.clone()).unwrap();
+        assert!(text.contains("\"payload\":\"e"), "it begins a base64 of JSON");
+        let evidence =
+            piece(&Layer { bytes: text.replacen("\"payload\":\"e", "\"payload\":\"\\u0065", 1).into(), ..layer });
+        let (found, taken) = peak_of(|| bed.check(&evidence));
+        assert_eq!(found.unwrap().len(), 1);
+        let size = statement.to_bytes().len();
+        assert!(taken < size + size.div_ceil(3) * 4 + BESIDE, "{taken} bytes for {size}");
+    }
+
+    #[test]
+    fn that_are_a_text_are_copied_once_more() {
+        let bed = Bed::new();
+        each_form(&bed, &as_text(spdx(bed.image.digest())), 2);
+    }
+
+    #[test]
+    fn that_cosign_1_wrapped_are_copied_once_more() {
+        let bed = Bed::new();
+        let wrapped = as_text(spdx(bed.image.digest())).with(|text| *text = json!({ "Data": text }));
+        each_form(&bed, &wrapped, 2);
     }
 }

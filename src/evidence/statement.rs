@@ -8,6 +8,7 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::evidence::list::AtMost;
+use crate::evidence::quoted::unquoted;
 use crate::evidence::strict::{check_strictly, read_checked};
 use crate::evidence::{Malformed, Predicate, SbomFormat, Statement, cyclonedx, scan, slsa, spdx, summary, vex};
 use crate::limits;
@@ -168,18 +169,18 @@ struct Wrapped<'a> {
 fn document(predicate: &str) -> Result<Cow<'_, str>, Malformed> {
     if predicate.starts_with('{') {
         let wrapped: Wrapped<'_> = read_checked(predicate.as_bytes())?;
-        return wrapped.data.map_or(Ok(Cow::Borrowed(predicate)), |data| unquoted(data.get()));
+        return wrapped.data.map_or(Ok(Cow::Borrowed(predicate)), |data| unwrapped(data.get()));
     }
-    unquoted(predicate)
+    unwrapped(predicate)
 }
 
-fn unquoted(predicate: &str) -> Result<Cow<'_, str>, Malformed> {
+fn unwrapped(predicate: &str) -> Result<Cow<'_, str>, Malformed> {
     if !predicate.starts_with('"') {
         return Ok(Cow::Borrowed(predicate));
     }
-    let document: String = read_checked(predicate.as_bytes())?;
+    let document = unquoted(predicate)?;
     check_strictly(document.as_bytes())?;
-    Ok(Cow::Owned(document))
+    Ok(document)
 }
 
 /// The digests of a subject: how many, and the SHA-256.

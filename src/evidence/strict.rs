@@ -8,9 +8,15 @@ use std::fmt;
 
 use jiff::Timestamp;
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::evidence::Malformed;
+use crate::evidence::quoted::check_quoted;
 use crate::limits;
+
+/// In how many levels of objects a text may be as large as a bill of materials: the payload of an envelope in a bundle, a
+/// document in a predicate that cosign 1 wrapped. It is checked where it stands; a parser would build it first.
+const LEVELS: usize = 2;
 
 /// Reads a JSON document.
 ///
@@ -26,8 +32,7 @@ pub fn read_strictly<T: DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
 /// The part of [`read_strictly`] that needs no type.
 pub(in crate::evidence) fn check_strictly(json: &[u8]) -> Result<(), Malformed> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let mut keys = Vec::new();
-    Value { keys: &mut keys }
+    Value { keys: &mut Vec::new(), levels: LEVELS }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .map_err(|error| Malformed::json(&error))
@@ -47,6 +52,8 @@ pub(in crate::evidence) fn told(time: Option<Timestamp>) -> Option<Timestamp> {
 /// Any JSON value, of which nothing is kept but the keys of the objects that are still open.
 struct Value<'a, 'de> {
     keys: &'a mut Vec<Cow<'de, str>>,
+    /// In how many more levels of objects texts are checked where they stand.
+    levels: usize,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_, 'de> {
@@ -57,7 +64,16 @@ impl<'de> DeserializeSeed<'de> for Value<'_, 'de> {
     }
 }
 
-impl Value<'_, '_> {
+impl<'de> Value<'_, 'de> {
+    /// Checks a value as it is written.
+    fn check(self, written: &'de RawValue) -> Result<(), Malformed> {
+        if written.get().starts_with('"') {
+            return check_quoted(written.get());
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(written.get());
+        self.deserialize(&mut deserializer).map_err(|error| Malformed::json(&error))
+    }
+
     fn has_duplicates(&mut self, start: usize) -> bool {
         let Some(keys) = self.keys.get_mut(start..) else { return false };
         keys.sort_unstable();
@@ -97,7 +113,7 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Value { keys: self.keys })?.is_some() {}
+        while items.next_element_seed(Value { keys: self.keys, levels: 0 })?.is_some() {}
         Ok(())
     }
 
@@ -109,7 +125,13 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
                 return Err(A::Error::custom("an object with too many members"));
             }
             self.keys.push(key);
-            members.next_value_seed(Value { keys: self.keys })?;
+            match self.levels.checked_sub(1) {
+                Some(levels) => {
+                    let value = Value { keys: self.keys, levels };
+                    members.next_value().and_then(|written| value.check(written).map_err(A::Error::custom))?;
+                }
+                None => members.next_value_seed(Value { keys: self.keys, levels: 0 })?,
+            }
         }
         if self.has_duplicates(start) {
             return Err(A::Error::custom("a key twice in one object"));

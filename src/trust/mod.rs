@@ -22,7 +22,7 @@ pub use domain::Domain;
 pub use key::Key;
 pub use notation::NotationStore;
 pub(crate) use notation::NotationStoreKind;
-pub(crate) use public_key::{KeyKind, PublicKey, Scheme};
+pub(crate) use public_key::{KeyKind, PublicKey, Scheme, hash_of};
 pub use refresh::{RefreshNow, Refresher};
 pub use settings::{
     Anchor, DomainSettings, KeySettings, NotationSettings, Place, Requirement, RootSource, SourceError, TufSettings,

@@ -1,5 +1,6 @@
 //! Public keys of signers, and the ways in which their holders sign: what Sigstore's clients write, and nothing else.
 
+use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA256_ASN1,
     ECDSA_P521_SHA512_ASN1, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm,
@@ -105,14 +106,15 @@ impl PublicKey {
         }
     }
 
-    /// Whether `signature` over `message` is one by this key, made by `scheme`.
-    pub(crate) fn has_signed(&self, scheme: Scheme, message: &[u8], signature: &[u8]) -> bool {
+    /// Whether `signature` over `message`, which comes in parts, is one by this key, made by `scheme`.
+    pub(crate) fn has_signed(&self, scheme: Scheme, message: &[&[u8]], signature: &[u8]) -> bool {
         if !self.schemes().contains(&scheme) {
             return false;
         }
-        match scheme.algorithm() {
-            Some(algorithm) => self.fits(algorithm, message, signature),
-            None => self.has_signed_prehashed(message, signature),
+        match (scheme.algorithm(), scheme.hash().and_then(|hash| hash_of(hash, message))) {
+            (Some(algorithm), Some(hash)) => algorithm.verify_digest_sig(&self.raw, &hash, signature).is_ok(),
+            (Some(algorithm), None) => self.fits(algorithm, &message.concat(), signature),
+            (None, _) => self.has_signed_prehashed(message, signature),
         }
     }
 
@@ -122,10 +124,10 @@ impl PublicKey {
     }
 
     /// Ed25519ph without a context (RFC 8032, 5.1).
-    fn has_signed_prehashed(&self, message: &[u8], signature: &[u8]) -> bool {
+    fn has_signed_prehashed(&self, message: &[&[u8]], signature: &[u8]) -> bool {
         let key = self.raw.as_slice().try_into().ok().and_then(|raw| ed25519_dalek::VerifyingKey::from_bytes(raw).ok());
         let signature = ed25519_dalek::Signature::from_slice(signature).ok();
-        let hash = Sha512::new().chain_update(message);
+        let hash = message.iter().fold(Sha512::new(), |hash, part| hash.chain_update(part));
         key.zip(signature).is_some_and(|(key, signature)| key.verify_prehashed_strict(hash, None, &signature).is_ok())
     }
 }
@@ -168,6 +170,19 @@ impl Scheme {
             Self::Ed25519ph => None,
         }
     }
+}
+
+/// The hash of a message that comes in parts; none by an algorithm that is not supported.
+pub(crate) fn hash_of(algorithm: HashAlgorithm, message: &[&[u8]]) -> Option<digest::Digest> {
+    let algorithm = match algorithm {
+        HashAlgorithm::Sha2256 => &SHA256,
+        HashAlgorithm::Sha2384 => &SHA384,
+        HashAlgorithm::Sha2512 => &SHA512,
+        _ => return None,
+    };
+    let mut hash = digest::Context::new(algorithm);
+    message.iter().for_each(|part| hash.update(part));
+    Some(hash.finish())
 }
 
 fn kind(info: &SubjectPublicKeyInfoRef<'_>, raw: &[u8]) -> Result<KeyKind, String> {
@@ -241,8 +256,8 @@ mod tests {
              31f85042463c2a355a2003d062adf5aaa10b8c61e636062aaad11c2a26083406",
         );
         let signature = signature.unwrap();
-        assert!(key.has_signed(Scheme::Ed25519ph, b"abc", &signature));
-        assert!(!key.has_signed(Scheme::Ed25519ph, b"abd", &signature));
-        assert!(!key.has_signed(Scheme::Ed25519, b"abc", &signature));
+        assert!(key.has_signed(Scheme::Ed25519ph, &[b"abc"], &signature));
+        assert!(!key.has_signed(Scheme::Ed25519ph, &[b"abd"], &signature));
+        assert!(!key.has_signed(Scheme::Ed25519, &[b"abc"], &signature));
     }
 }

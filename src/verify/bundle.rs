@@ -2,11 +2,14 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
-use sigstore_types::{Bundle, MediaType, VerificationMaterialContent};
+use sigstore_types::{
+    Bundle, MediaType, MessageSignature, SignatureContent, VerificationMaterial, VerificationMaterialContent,
+};
 
 use crate::evidence::read_strictly;
 use crate::limits;
 use crate::verify::defect::{Defect, malformed};
+use crate::verify::envelope::{self, Envelope};
 use crate::verify::{FlawKind, budget};
 
 /// The entries of Rekor that the verifier knows.
@@ -21,9 +24,31 @@ const ENTRIES: [(&str, &str); 4] =
 pub(in crate::verify) fn read(json: &[u8]) -> Result<Bundle, Defect> {
     budget::check(json)?;
     read_strictly::<Outline>(json)?.check()?;
-    let bundle = serde_json::from_slice(json)
-        .map_err(|error| Defect::new(FlawKind::Malformed, format!("not a Sigstore bundle: {error}")))?;
-    Ok(settle_version(bundle))
+    let parts: Parts<'_> =
+        serde_json::from_slice(json).map_err(|error| malformed(format!("not a Sigstore bundle: {error}")))?;
+    Ok(settle_version(parts.join()?))
+}
+
+/// The parts of a bundle.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Parts<'a> {
+    media_type: MediaType,
+    verification_material: VerificationMaterial,
+    message_signature: Option<MessageSignature>,
+    #[serde(borrow)]
+    dsse_envelope: Option<Envelope<'a>>,
+}
+
+impl Parts<'_> {
+    fn join(self) -> Result<Bundle, Defect> {
+        let content = match (self.message_signature, self.dsse_envelope) {
+            (Some(signature), None) => SignatureContent::MessageSignature(signature),
+            (None, Some(envelope)) => SignatureContent::DsseEnvelope(envelope.decode()?),
+            (Some(_), Some(_)) | (None, None) => return Err(malformed("the bundle has not one content")),
+        };
+        Ok(Bundle::new(self.media_type, self.verification_material, content))
+    }
 }
 
 /// What a bundle is made of, without its content.
@@ -33,7 +58,7 @@ struct Outline {
     media_type: Option<String>,
     verification_material: Option<MaterialOutline>,
     message_signature: Option<IgnoredAny>,
-    dsse_envelope: Option<EnvelopeOutline>,
+    dsse_envelope: Option<envelope::Outline>,
 }
 
 #[derive(Deserialize)]
@@ -67,22 +92,6 @@ struct KindVersion {
 #[serde(rename_all = "camelCase")]
 struct TimestampOutline {
     rfc3161_timestamps: Option<Vec<IgnoredAny>>,
-}
-
-/// What a DSSE envelope is made of, without its payload.
-#[derive(Deserialize)]
-pub(in crate::verify) struct EnvelopeOutline {
-    signatures: Option<Vec<IgnoredAny>>,
-}
-
-impl EnvelopeOutline {
-    /// Log entries and timestamps vouch for one signature; with two, they could vouch for the other one.
-    pub(in crate::verify) fn check(&self) -> Result<(), Defect> {
-        match self.signatures.as_ref().map_or(0, Vec::len) {
-            1 => Ok(()),
-            count => Err(malformed(format!("the envelope has {count} signatures, exactly one is allowed"))),
-        }
-    }
 }
 
 impl Outline {

@@ -1,13 +1,14 @@
-//! Log entries and timestamps of signatures that sigstore-verify does not know: by P-384 and P-521 keys, and Ed25519ph.
+//! Log entries and timestamps of what is not handed to sigstore-verify: signatures that it does not know (by P-384 and
+//! P-521 keys, and Ed25519ph), and statements that are too large for it.
 //!
 //! It does the same, by the same means: every proof that came along must hold, and every entry must be about this
 //! signature, by this key, of this message (CVE-2022-36056).
 
+use aws_lc_rs::digest::Digest;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::Deserialize;
-use sigstore_crypto::{sha256, sha384, sha512};
 use sigstore_types::{
     DerCertificate, DerPublicKey, DigestBytes, HashAlgorithm, KindVersion, SignatureBytes, SignatureContent,
     TransparencyLogEntry,
@@ -16,13 +17,15 @@ use sigstore_verify::bundle::{ValidationOptions, validate_bundle_with_options};
 use sigstore_verify::rekor::body::{DsseV001Body, IntotoV002Body, RekorEntryBody};
 
 use crate::evidence::read_strictly;
-use crate::trust::{Domain, KeyKind, PublicKey, Scheme};
+use crate::trust::{Domain, KeyKind, PublicKey, Scheme, hash_of};
 use crate::verify::defect::Defect;
 use crate::verify::log::mismatch;
 use crate::verify::signed::{Message, Signed};
 use crate::verify::{FlawKind, log, stamp};
 
-/// Whether sigstore-verify can judge `signed`, made by the holder of `key` by `scheme`.
+/// Whether sigstore-verify judges `signed`, made by the holder of `key` by `scheme`.
+///
+/// It keeps a statement as a tree of values, whoever signed it: a bill of materials is checked without.
 ///
 /// Of P-384 keys it expects SHA-384 in envelopes and SHA-256 in log entries, and no signer does both. Of Rekor v2 it
 /// reads entries of P-256 keys. `scheme` is asked for where it decides alone: telling it takes a check of the signature.
@@ -31,6 +34,9 @@ pub(in crate::verify) fn is_known_to_sigstore(
     key: &PublicKey,
     scheme: impl FnOnce() -> Option<Scheme>,
 ) -> bool {
+    if signed.is_large() {
+        return false;
+    }
     let is_v2 = signed.log_entries().iter().any(|entry| entry.kind_version == KindVersion::HashedRekordV002);
     match key.kind() {
         KeyKind::P256 => true,
@@ -82,7 +88,7 @@ fn check_digest(signed: &Signed<'_>) -> Result<(), Defect> {
         return Ok(());
     };
     match &message.message_digest {
-        Some(digest) if hash(digest.algorithm, bytes)? != digest.digest.as_bytes() => {
+        Some(digest) if hash(digest.algorithm, &[bytes])?.as_ref() != digest.digest.as_bytes() => {
             Err(Defect::new(FlawKind::Subject, "its message digest is not that of the manifest"))
         }
         Some(_) | None => Ok(()),
@@ -196,13 +202,21 @@ impl Logged<'_> {
             return Err(mismatch("it holds a hash of another kind than was signed"));
         }
         let message = self.signed.covered().ok_or_else(|| mismatch("there is no message"))?;
-        if hash(algorithm, &message)? == digest { Ok(()) } else { Err(mismatch("it is about something else")) }
+        if hash(algorithm, &message.parts())?.as_ref() == digest {
+            Ok(())
+        } else {
+            Err(mismatch("it is about something else"))
+        }
     }
 
     fn check_payload(&self, algorithm: HashAlgorithm, digest: &[u8]) -> Result<(), Defect> {
         let payload = self.signed.envelope().map(|envelope| envelope.payload.as_bytes());
         let payload = payload.ok_or_else(|| mismatch("it is about an attestation, and this is none"))?;
-        if hash(algorithm, payload)? == digest { Ok(()) } else { Err(mismatch("it is about another payload")) }
+        if hash(algorithm, &[payload])?.as_ref() == digest {
+            Ok(())
+        } else {
+            Err(mismatch("it is about another payload"))
+        }
     }
 
     fn check_signature(&self, logged: &[u8]) -> Result<(), Defect> {
@@ -225,13 +239,10 @@ impl Logged<'_> {
     }
 }
 
-fn hash(algorithm: HashAlgorithm, bytes: &[u8]) -> Result<Vec<u8>, Defect> {
-    match algorithm {
-        HashAlgorithm::Sha2256 => Ok(sha256(bytes).as_bytes().to_vec()),
-        HashAlgorithm::Sha2384 => Ok(sha384(bytes).as_bytes().to_vec()),
-        HashAlgorithm::Sha2512 => Ok(sha512(bytes).as_bytes().to_vec()),
-        other => Err(Defect::new(FlawKind::Unsupported, format!("hashes of the algorithm {other} are not supported"))),
-    }
+fn hash(algorithm: HashAlgorithm, message: &[&[u8]]) -> Result<Digest, Defect> {
+    hash_of(algorithm, message).ok_or_else(|| {
+        Defect::new(FlawKind::Unsupported, format!("hashes of the algorithm {algorithm} are not supported"))
+    })
 }
 
 fn unhex(text: &str) -> Result<Vec<u8>, Defect> {

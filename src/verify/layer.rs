@@ -3,19 +3,20 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sigstore_types::{
-    Bundle, CanonicalizedBody, DerCertificate, DsseEnvelope, HashAlgorithm, InclusionPromise, KindVersion, LogId,
-    LogIndex, LogKeyId, MediaType, MessageDigest, MessageSignature, PublicKeyIdentifier, Rfc3161Timestamp,
-    SignatureBytes, SignatureContent, SignedTimestamp, TimestampToken, TimestampVerificationData, TransparencyLogEntry,
+    Bundle, CanonicalizedBody, DerCertificate, HashAlgorithm, InclusionPromise, KindVersion, LogId, LogIndex, LogKeyId,
+    MediaType, MessageDigest, MessageSignature, PublicKeyIdentifier, Rfc3161Timestamp, SignatureBytes,
+    SignatureContent, SignedTimestamp, TimestampToken, TimestampVerificationData, TransparencyLogEntry,
     VerificationMaterial, VerificationMaterialContent, X509Certificate,
 };
 
 use crate::evidence::{CosignMaterial, read_strictly};
 use crate::oci::Digest;
-use crate::verify::bundle::EnvelopeOutline;
 use crate::verify::defect::{Defect, malformed};
+use crate::verify::envelope::{self, Envelope};
 use crate::verify::witness::Witness;
 use crate::verify::{FlawKind, budget, intoto};
 
@@ -51,17 +52,18 @@ pub(in crate::verify) fn signature(
 ///
 /// Its timestamp is one of the layer as a whole, not of the signature in it; beside a log entry, which has a time of
 /// its own, it adds nothing and is not looked at.
-pub(in crate::verify) fn attestation(layer: &[u8], material: &CosignMaterial) -> Result<Rewritten, Defect> {
+pub(in crate::verify) fn attestation(layer: &Bytes, material: &CosignMaterial) -> Result<Rewritten, Defect> {
     budget::check(layer)?;
-    read_strictly::<EnvelopeOutline>(layer)?.check()?;
-    let envelope: DsseEnvelope = serde_json::from_slice(layer)
+    read_strictly::<envelope::Outline>(layer)?.check()?;
+    let envelope = serde_json::from_slice::<Envelope<'_>>(layer)
         .map_err(|error| malformed(format!("the layer is not a DSSE envelope: {error}")))?;
+    let envelope = envelope.decode()?;
     let timestamp = material.timestamp.as_deref().map(timestamp).transpose()?;
     let entry = material.log_entry.as_deref().map(|entry| log_entry(layer, entry)).transpose()?;
     let (entry, witness) = match (entry, timestamp) {
         (Some(Entry::Bundled(entry)), _) => (Some(entry), None),
         (Some(Entry::Intoto(entry)), _) => (None, Some(Witness::Entry(Box::new(entry)))),
-        (None, Some(token)) => (None, Some(Witness::Timestamp { token, layer: layer.to_vec() })),
+        (None, Some(token)) => (None, Some(Witness::Timestamp { token, layer: layer.clone() })),
         (None, None) => (None, None),
     };
     Ok(Rewritten { bundle: bundle(SignatureContent::DsseEnvelope(envelope), material, entry, None)?, witness })

@@ -10,6 +10,7 @@ mod chain;
 mod claim;
 mod defect;
 mod entry;
+mod envelope;
 mod fact;
 mod intoto;
 mod keyed;

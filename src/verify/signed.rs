@@ -1,7 +1,5 @@
 //! A piece of evidence as a bundle beside the message that its signature covers.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use sigstore_types::{
     Artifact, Bundle, DerCertificate, DsseEnvelope, HashAlgorithm, Rfc3161Timestamp, Sha256Hash, SignatureContent,
@@ -9,6 +7,7 @@ use sigstore_types::{
 };
 
 use crate::evidence::{Content, Evidence};
+use crate::limits;
 use crate::oci::Digest;
 use crate::trust::{PublicKey, Scheme};
 use crate::verify::defect::Defect;
@@ -37,6 +36,26 @@ pub(in crate::verify) enum Message<'a> {
     Manifest(&'a [u8]),
     /// A simple signing payload.
     SimpleSigning(&'a [u8]),
+}
+
+/// The bytes that a signature covers, of which the payload of an envelope is no copy.
+#[derive(Debug)]
+pub(in crate::verify) struct Covered<'a> {
+    head: Vec<u8>,
+    body: &'a [u8],
+}
+
+impl<'a> Covered<'a> {
+    /// The pre-authentication encoding: type and payload, each after its length (DSSE, "Signature Definition").
+    fn of_envelope(envelope: &'a DsseEnvelope) -> Self {
+        let (kind, body) = (&envelope.payload_type, envelope.payload.as_bytes());
+        Self { head: format!("DSSEv1 {} {kind} {} ", kind.len(), body.len()).into_bytes(), body }
+    }
+
+    /// One after the other.
+    pub(in crate::verify) fn parts(&self) -> [&[u8]; 2] {
+        [&self.head, self.body]
+    }
 }
 
 /// Who is said to have signed.
@@ -150,6 +169,7 @@ impl<'a> Signed<'a> {
     /// The way in which the signature was made by the holder of `key`, if it was. Says nothing of when.
     pub(in crate::verify) fn scheme_by(&self, key: &PublicKey) -> Option<Scheme> {
         let message = self.covered()?;
+        let message = message.parts();
         let declared = self.declared_hash();
         let mut schemes = key.schemes().iter().copied();
         schemes.find(|scheme| {
@@ -170,12 +190,17 @@ impl<'a> Signed<'a> {
     }
 
     /// What the signature covers: of an envelope its pre-authentication encoding.
-    pub(in crate::verify) fn covered(&self) -> Option<Cow<'_, [u8]>> {
+    pub(in crate::verify) fn covered(&self) -> Option<Covered<'_>> {
         match (self.message, self.envelope()) {
-            (_, Some(envelope)) => Some(Cow::Owned(envelope.pae())),
-            (Message::Manifest(bytes) | Message::SimpleSigning(bytes), None) => Some(Cow::Borrowed(bytes)),
+            (_, Some(envelope)) => Some(Covered::of_envelope(envelope)),
+            (Message::Manifest(body) | Message::SimpleSigning(body), None) => Some(Covered { head: Vec::new(), body }),
             (Message::Statement { .. }, None) => None,
         }
+    }
+
+    /// Whether its statement is larger than sigstore-verify is handed.
+    pub(in crate::verify) fn is_large(&self) -> bool {
+        self.envelope().is_some_and(|envelope| envelope.payload.len() > limits::STATEMENT_TREE_BYTES)
     }
 
     /// The signature.

@@ -1,6 +1,7 @@
 //! What speaks for a `.att` layer as a whole, byte by byte, rather than for the signature in it: log entries of the kind
 //! `intoto/0.0.1`, and signed timestamps. Bundles know neither, so certificate and signature are checked here as well.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use sigstore_types::{DerCertificate, TimestampToken};
 
@@ -19,7 +20,7 @@ pub(in crate::verify) enum Witness {
         /// The timestamp.
         token: TimestampToken,
         /// The layer.
-        layer: Vec<u8>,
+        layer: Bytes,
     },
 }
 

@@ -6,6 +6,7 @@ mod domain;
 mod format;
 mod keyed;
 mod keyless;
+mod large;
 mod layer;
 mod notation;
 mod properties;
