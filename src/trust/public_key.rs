@@ -127,7 +127,10 @@ impl PublicKey {
     fn has_signed_prehashed(&self, message: &[&[u8]], signature: &[u8]) -> bool {
         let key = self.raw.as_slice().try_into().ok().and_then(|raw| ed25519_dalek::VerifyingKey::from_bytes(raw).ok());
         let signature = ed25519_dalek::Signature::from_slice(signature).ok();
-        let hash = message.iter().fold(Sha512::new(), |hash, part| hash.chain_update(part));
+        let mut hash = Sha512::new();
+        for part in message {
+            hash.update(part);
+        }
         key.zip(signature).is_some_and(|(key, signature)| key.verify_prehashed_strict(hash, None, &signature).is_ok())
     }
 }
@@ -181,7 +184,9 @@ pub(crate) fn hash_of(algorithm: HashAlgorithm, message: &[&[u8]]) -> Option<dig
         _ => return None,
     };
     let mut hash = digest::Context::new(algorithm);
-    message.iter().for_each(|part| hash.update(part));
+    for part in message {
+        hash.update(part);
+    }
     Some(hash.finish())
 }
 
