@@ -1,6 +1,7 @@
 //! The facts that everybody asks: memory first, then the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use moka::future::Cache;
@@ -9,6 +10,7 @@ use prometheus::Registry;
 use crate::clock::Clock;
 use crate::facts::caches::Lists;
 use crate::facts::error::FactsError;
+use crate::facts::flights::Flights;
 use crate::facts::metrics::Metrics;
 use crate::facts::packages::{self, Contained, Holder, Index};
 use crate::facts::proving::Proofs;
@@ -38,6 +40,7 @@ pub struct Facts {
     grants: Lists<(Repository, Digest), Grant>,
     tags: Lists<(Repository, Digest), Tag>,
     resolutions: Cache<(Repository, Tag), Resolution>,
+    resolving: Flights<(Repository, Tag)>,
     admissions: Cache<(Repository, Tag), Digest>,
     index: Index,
     metrics: Metrics,
@@ -64,6 +67,7 @@ impl Facts {
             grants: Lists::new(LISTS, limits::ROOTS_PER_GRANT),
             tags: Lists::new(LISTS, TAGS as usize),
             resolutions: Cache::new(RESOLUTIONS),
+            resolving: Flights::new(),
             admissions: Cache::new(RESOLUTIONS),
             index: Index::new(),
             metrics: Metrics::register(registry)?,
@@ -187,6 +191,37 @@ impl Facts {
         }
         self.metrics.resolution.count(resolution.is_some());
         Ok(resolution)
+    }
+
+    /// What `tag` means: known for less than `ttl`, or as `ask` says, which is remembered. One at a time asks for each tag;
+    /// whoever wants to know meanwhile gets the same answer, error or not.
+    ///
+    /// # Errors
+    /// Those of `ask`, and what keeps the database from being written.
+    pub async fn resolve<F, E>(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+        ttl: Duration,
+        ask: F,
+    ) -> Result<Option<Digest>, E>
+    where
+        F: Future<Output = Result<Option<Digest>, E>> + Send + 'static,
+        E: From<FactsError> + Clone + Send + Sync + 'static,
+    {
+        let (facts, key) = (self.clone(), (repository.clone(), tag.clone()));
+        let resolving = async move {
+            let known = facts.resolutions.get(&key).await;
+            if let Some(known) = known.filter(|known| known.age(facts.clock.now()) < ttl) {
+                return Ok(Some(known.digest));
+            }
+            let answer = ask.await?;
+            if let Some(digest) = answer {
+                facts.resolved(&key.0, &key.1, digest).await?;
+            }
+            Ok(answer)
+        };
+        self.resolving.join(&(repository.clone(), tag.clone()), resolving).await
     }
 
     /// Remembers that `tag` means `digest` now, and for good that `digest` was seen under `tag`.

@@ -4,6 +4,7 @@
 
 mod caches;
 mod error;
+mod flights;
 mod memory;
 mod metrics;
 mod packages;

@@ -1,21 +1,16 @@
 //! Proofs in memory over the store, and the one flight in which each is made.
 
-use std::any::Any;
-use std::collections::HashMap;
 use std::error::Error;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::{Shared, WeakShared};
 use jiff::Timestamp;
 use moka::future::Cache;
 use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::facts::error::FactsError;
+use crate::facts::flights::Flights;
 use crate::facts::store::{FactStore, ProofKey};
 use crate::verify::{Coverage, Proof};
 
@@ -35,7 +30,7 @@ pub(super) struct Proofs {
     store: Arc<dyn FactStore>,
     clock: Arc<dyn Clock>,
     known: Cache<ProofKey, Known>,
-    flights: Arc<Flights>,
+    flights: Flights<ProofKey>,
 }
 
 #[derive(Debug, Clone)]
@@ -45,29 +40,11 @@ struct Known {
     weight: u32,
 }
 
-/// A proof being made, whichever error may come of it.
-type Making<E> = Pin<Box<dyn Future<Output = Result<Arc<Proof>, E>> + Send>>;
-
-/// The proofs in the making.
-#[derive(Debug, Default)]
-struct Flights {
-    entries: Mutex<HashMap<ProofKey, Entry>>,
-    /// Tells apart two flights of one key, so that the end of the first does not strike the second off the list.
-    started: AtomicU64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    number: u64,
-    /// The [`WeakShared`] of a [`Making`]. Held weakly: when all who wait are gone, the making ends.
-    making: Box<dyn Any + Send>,
-}
-
 impl Proofs {
     pub(super) fn new(store: Arc<dyn FactStore>, clock: Arc<dyn Clock>) -> Self {
         let weight = |_: &ProofKey, known: &Known| known.weight;
         let known = Cache::builder().max_capacity(MEMORY).weigher(weight).build();
-        Self { store, clock, known, flights: Arc::default() }
+        Self { store, clock, known, flights: Flights::new() }
     }
 
     pub(super) async fn get(&self, key: &ProofKey) -> Result<Option<Arc<Proof>>, FactsError> {
@@ -88,50 +65,27 @@ impl Proofs {
     }
 
     /// The proof that `make` makes, or that somebody else is making, or has just made.
-    ///
-    /// All who wait drive the same future: whoever leaves, first or last, takes nothing away from the others.
     pub(super) async fn make<F, E>(&self, key: &ProofKey, make: F) -> Result<Arc<Proof>, E>
     where
         F: Future<Output = Result<Proof, E>> + Send + 'static,
         E: Clone + Send + Sync + 'static,
     {
-        self.join(key, make).await
+        self.flights.join(key, self.clone().fly(key.clone(), make)).await
     }
 
-    /// Joins the flight of `key`, or starts it.
-    fn join<F, E>(&self, key: &ProofKey, make: F) -> Shared<Making<E>>
-    where
-        F: Future<Output = Result<Proof, E>> + Send + 'static,
-        E: Clone + Send + Sync + 'static,
-    {
-        let mut entries = self.flights.lock();
-        let flying = entries.get(key).and_then(|entry| entry.making.downcast_ref::<WeakShared<Making<E>>>()?.upgrade());
-        if let Some(flight) = flying {
-            return flight;
-        }
-        let number = self.flights.started.fetch_add(1, Ordering::Relaxed);
-        let landing = Landing { flights: Arc::clone(&self.flights), key: key.clone(), number };
-        let making: Making<E> = Box::pin(self.clone().fly(landing, make));
-        let flight = making.shared();
-        if let Some(weak) = flight.downgrade() {
-            entries.insert(key.clone(), Entry { number, making: Box::new(weak) });
-        }
-        flight
-    }
-
-    /// One flight. Another one may have ended between the moment its starter looked and the moment it joined.
-    async fn fly<F, E>(self, landing: Landing, make: F) -> Result<Arc<Proof>, E>
+    /// One flight.
+    async fn fly<F, E>(self, key: ProofKey, make: F) -> Result<Arc<Proof>, E>
     where
         F: Future<Output = Result<Proof, E>> + Send,
     {
-        if let Some(known) = self.known.get(&landing.key).await
+        if let Some(known) = self.known.get(&key).await
             && self.clock.now().duration_since(known.since).unsigned_abs() < JUST_MADE
         {
             return Ok(known.proof);
         }
         let proof = Arc::new(make.await?);
         match proof.coverage {
-            Coverage::Complete | Coverage::Bounded => self.keep(&landing.key, &proof).await,
+            Coverage::Complete | Coverage::Bounded => self.keep(&key, &proof).await,
             Coverage::Partial { .. } => {}
         }
         Ok(proof)
@@ -170,27 +124,4 @@ async fn read(text: String) -> Result<Option<Known>, FactsError> {
 fn weight(text: &str) -> u32 {
     let bytes = text.len().saturating_mul(MEMORY_PER_BYTE).saturating_add(ENTRY_OVERHEAD);
     u32::try_from(bytes).unwrap_or(u32::MAX)
-}
-
-/// Strikes a flight off the list when it ends, also when it is dropped.
-struct Landing {
-    flights: Arc<Flights>,
-    key: ProofKey,
-    number: u64,
-}
-
-impl Drop for Landing {
-    fn drop(&mut self) {
-        let mut entries = self.flights.lock();
-        if entries.get(&self.key).is_some_and(|entry| entry.number == self.number) {
-            entries.remove(&self.key);
-        }
-    }
-}
-
-impl Flights {
-    /// Nothing that can panic runs under this lock, and it is never held across an await.
-    fn lock(&self) -> MutexGuard<'_, HashMap<ProofKey, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

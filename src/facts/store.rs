@@ -1,6 +1,7 @@
 //! The port behind which facts lie: SQLite here, PostgreSQL for several replicas.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -49,6 +50,13 @@ pub struct Resolution {
     pub digest: Digest,
     /// When the upstream said so, to the microsecond.
     pub resolved_at: Timestamp,
+}
+
+impl Resolution {
+    /// How long ago, at `now`, the upstream said so; a clock that went back counts as one that went on.
+    pub fn age(&self, now: Timestamp) -> Duration {
+        now.duration_since(self.resolved_at).unsigned_abs()
+    }
 }
 
 /// Keeps facts. Whatever a `keep_` says is durable when it returns.

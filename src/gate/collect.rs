@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::evidence::{self, Attestation, Evidence, Layer, Source, UnsignedStatement};
+use crate::gate::admitted::Refusal;
 use crate::gate::memory::Memory;
 use crate::gate::places::{Place, Places};
 use crate::gate::search::{AT_ONCE, Attested, Notes};
@@ -43,14 +44,28 @@ enum What {
     Statement(usize, UnsignedStatement),
 }
 
-/// Collects the evidence about `subject`, whose bytes are `manifest`. Never fails: what went wrong is in the coverage and
-/// the flaws.
-pub(in crate::gate) async fn collect(places: &Places, subject: Digest, manifest: &[u8], memory: &Memory) -> Collected {
-    let mut notes = Notes::default();
-    let found = places.search(subject, &mut notes).await;
-    let listed = parse_manifest(manifest).map(|manifest| evidence::attestation_manifests(&manifest));
+/// Collects the evidence about `subject`, whose bytes are on their way: nothing waits for them that need not. What goes
+/// wrong with evidence is in the coverage and the flaws.
+///
+/// # Errors
+/// Those of `manifest`, as soon as they are known.
+pub(in crate::gate) async fn collect(
+    places: &Places,
+    subject: Digest,
+    manifest: impl Future<Output = Result<Bytes, Refusal>>,
+    memory: &Memory,
+) -> Result<Collected, Refusal> {
+    let (mut notes, mut of_listed) = (Notes::default(), Notes::default());
+    let listed = async {
+        let manifest = parse_manifest(&manifest.await?);
+        let listed = manifest.map(|manifest| evidence::attestation_manifests(&manifest)).unwrap_or_default();
+        Ok(places.attested(listed, Vec::new(), &mut of_listed).await)
+    };
+    let found = async { Ok::<_, Refusal>(places.search(subject, &mut notes).await) };
+    let (mut attested, found) = tokio::try_join!(listed, found)?;
+    notes.add(of_listed);
     let referring = found.attestations.into_iter().map(|carrier| (carrier, subject)).collect();
-    let attested = places.attested(listed.unwrap_or_default(), referring, &mut notes).await;
+    attested.extend(places.attested(Vec::new(), referring, &mut notes).await);
     let layers = found.layers.into_iter().map(|(place, layer)| Piece { place, what: What::Evidence(layer) });
     let mut pieces = within_bounds(layers.collect(), &mut notes);
     // Bounds of their own: junk beside the image hides nothing of them.
@@ -63,7 +78,7 @@ pub(in crate::gate) async fn collect(places: &Places, subject: Digest, manifest:
         (None, true) => Coverage::Bounded,
         (None, false) => Coverage::Complete,
     };
-    Collected { evidence, attestations, flaws: notes.flaws, coverage, room }
+    Ok(Collected { evidence, attestations, flaws: notes.flaws, coverage, room })
 }
 
 fn pieces_of(attested: &[Attested], notes: &mut Notes) -> Vec<Piece> {

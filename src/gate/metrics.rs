@@ -7,12 +7,14 @@ use prometheus::{Histogram, HistogramOpts, IntCounterVec, Opts, Registry};
 
 use crate::gate::Decided;
 use crate::gate::admitted::Refusal;
+use crate::oci::UpstreamName;
 use crate::policy::{Mode, Verdict};
 
 /// What the gate counts. Labels are names of rules and codes of reasons, never of images.
 #[derive(Debug)]
 pub(in crate::gate) struct Metrics {
     decisions: IntCounterVec,
+    stale: IntCounterVec,
     pub(in crate::gate) proving_seconds: Histogram,
 }
 
@@ -40,13 +42,22 @@ impl Metrics {
         let proving =
             HistogramOpts::new("bonafide_proving_seconds", "Time to collect and check the evidence of one digest")
                 .buckets(vec![0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]);
+        let stale =
+            Opts::new("bonafide_stale_tags_total", "Tags taken for what they meant while the upstream is not there");
         let metrics = Self {
             decisions: IntCounterVec::new(decisions, &["decision", "rule", "reason"])?,
+            stale: IntCounterVec::new(stale, &["upstream"])?,
             proving_seconds: Histogram::with_opts(proving)?,
         };
         registry.register(Box::new(metrics.decisions.clone()))?;
+        registry.register(Box::new(metrics.stale.clone()))?;
         registry.register(Box::new(metrics.proving_seconds.clone()))?;
         Ok(metrics)
+    }
+
+    /// Counts a tag that means what `upstream`, which cannot be asked, said last.
+    pub(in crate::gate) fn stale(&self, upstream: &UpstreamName) {
+        self.stale.with_label_values(&[upstream.as_str()]).inc();
     }
 
     pub(in crate::gate) fn decision<'a>(&'a self, image: &'a (dyn Display + Sync)) -> Deciding<'a> {

@@ -1,9 +1,11 @@
-//! Proving one digest: fetch its manifest, collect its evidence, check each piece. The dear part, done once a digest.
+//! Proving one digest: fetch its manifest and, at the same time, its evidence; check each piece. The dear part, done once a
+//! digest.
 
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use prometheus::Histogram;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -13,7 +15,7 @@ use crate::evidence::{self, Evidence};
 use crate::gate::admitted::Refusal;
 use crate::gate::collect::{Collected, collect};
 use crate::gate::memory::Memory;
-use crate::gate::places::Places;
+use crate::gate::places::{Place, Places};
 use crate::limits::PROVING_TIME;
 use crate::oci::{Digest, digest_of, parse_manifest};
 use crate::trust::Trust;
@@ -48,12 +50,10 @@ impl Prover {
         trust: Arc<Trust>,
     ) -> Result<Proof, Refusal> {
         let _timer = self.seconds.start_timer();
-        let own = &places.own;
-        let manifest = own.manifests.bytes(&*own.upstream, &own.repository, digest).await.map_err(Refusal::from)?;
-        let manifest = manifest.ok_or_else(|| Refusal::no_manifest(&own.repository, digest))?;
-        let collecting = Box::pin(collect(places, digest, &manifest, &self.memory));
-        let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| too_slow());
-        let proof = self.check(digest, manifest, collected, trust).await?;
+        let manifest = Box::pin(manifest(&places.own, digest)).shared();
+        let collecting = Box::pin(collect(places, digest, manifest.clone(), &self.memory));
+        let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| Ok(too_slow()))?;
+        let proof = self.check(digest, manifest.await?, collected, trust).await?;
         Ok(Proof { elsewhere: places.elsewhere(), ..proof })
     }
 
@@ -98,6 +98,11 @@ impl Prover {
         }
         Ok(proof)
     }
+}
+
+async fn manifest(own: &Place, digest: Digest) -> Result<Bytes, Refusal> {
+    let manifest = own.manifests.bytes(&*own.upstream, &own.repository, digest).await?;
+    manifest.ok_or_else(|| Refusal::no_manifest(&own.repository, digest))
 }
 
 /// What an index lists, if it lists attestation manifests. A child that cannot be asked for is proven by nothing.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::content::ContentError;
-use crate::facts::{FactsError, GrantKind, Resolution};
+use crate::facts::{FactsError, GrantKind};
 use crate::gate::Gate;
 use crate::gate::admitted::{RETRY_AFTER, Refusal};
 use crate::gate::manifests::ManifestFailure;
@@ -12,7 +12,7 @@ use crate::upstream::{Unavailable, Upstream};
 
 impl Gate {
     /// The digest that `image` names now. A tag is asked for at most once per `tag_ttl`; while the upstream cannot be
-    /// asked, what it said last stands, since that is judged again all the same.
+    /// asked, what it said last stands for `max_stale`, since that is judged again all the same.
     pub(in crate::gate) async fn resolve(&self, image: &Image) -> Result<Digest, Refusal> {
         match &image.reference {
             Reference::Digest(digest) => Ok(*digest),
@@ -22,20 +22,27 @@ impl Gate {
 
     async fn resolve_tag(&self, repository: &Repository, tag: &Tag) -> Result<Digest, Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
+        let ttl = self.upstreams.tag_ttl(&repository.upstream);
         let known = self.facts.resolution(repository, tag).await?;
-        if let Some(Resolution { digest, resolved_at }) = known
-            && self.clock.now().duration_since(resolved_at).unsigned_abs()
-                < self.upstreams.tag_ttl(&repository.upstream)
+        let age = known.map(|known| known.age(self.clock.now()));
+        if let (Some(known), Some(age)) = (known, age)
+            && age < ttl
         {
-            return Ok(digest);
+            return Ok(known.digest);
         }
-        match upstream.resolve(&repository.name, tag).await {
-            Ok(Some(digest)) => {
-                self.facts.resolved(repository, tag, digest).await?;
-                Ok(digest)
-            }
+        let (name, asked) = (repository.name.clone(), tag.clone());
+        let asking = async move { Ok(upstream.resolve(&name, &asked).await?) };
+        match self.facts.resolve(repository, tag, ttl, asking).await {
+            Ok(Some(digest)) => Ok(digest),
             Ok(None) => Err(Refusal::not_found(ErrorCode::ManifestUnknown, format_args!("{repository}:{tag}"))),
-            Err(unavailable) => known.map(|known| known.digest).ok_or_else(|| unavailable.into()),
+            Err(Unresolved::Upstream(unavailable)) => {
+                let known =
+                    known.filter(|_| age.is_some_and(|age| age < self.upstreams.max_stale(&repository.upstream)));
+                let stale = known.ok_or(unavailable)?;
+                self.metrics.stale(&repository.upstream);
+                Ok(stale.digest)
+            }
+            Err(Unresolved::Here(refusal)) => Err(refusal),
         }
     }
 
@@ -65,6 +72,27 @@ impl Gate {
         known.sort_unstable();
         let text = format!("upstream {name} is not configured; configured are: {}", known.join(", "));
         Refusal::NotFound { code: ErrorCode::NameUnknown, text }
+    }
+}
+
+/// Why it is not known what a tag means.
+#[derive(Clone)]
+enum Unresolved {
+    /// The upstream could not be asked: what it said before may stand.
+    Upstream(Unavailable),
+    /// What it said cannot be remembered here.
+    Here(Refusal),
+}
+
+impl From<Unavailable> for Unresolved {
+    fn from(unavailable: Unavailable) -> Self {
+        Self::Upstream(unavailable)
+    }
+}
+
+impl From<FactsError> for Unresolved {
+    fn from(error: FactsError) -> Self {
+        Self::Here(error.into())
     }
 }
 

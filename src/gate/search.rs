@@ -11,11 +11,11 @@ use futures_util::{StreamExt, stream};
 use crate::evidence::{self, Layer, Source, Via};
 use crate::gate::places::{Place, Places};
 use crate::limits::{ATTESTATION_MANIFESTS, EVIDENCE_MANIFEST_BYTES, EVIDENCE_PIECES};
-use crate::oci::{Descriptor, Digest, Manifest, Tag, digest_of};
+use crate::oci::{Descriptor, Digest, Manifest, Tag, digest_of, parse_manifest};
 use crate::upstream::Unavailable;
 use crate::verify::{Flaw, FlawKind};
 
-/// Requests for evidence under way at once for one digest: registries limit connections, and four round trips suffice.
+/// Requests for evidence of one kind under way at once for one digest: registries limit connections.
 pub(in crate::gate) const AT_ONCE: usize = 8;
 
 /// What went wrong on the way, or was left aside.
@@ -55,39 +55,56 @@ pub(in crate::gate) struct Attested {
     pub(in crate::gate) signatures: Vec<(Arc<Place>, Layer)>,
 }
 
-/// What one place names as evidence about one digest.
-struct Published {
-    signatures: Result<Option<Carrier>, Unavailable>,
-    attestations: Result<Option<Carrier>, Unavailable>,
-    referrers: Result<Vec<(Arc<Place>, Digest)>, Unavailable>,
-}
-
 impl Places {
     /// Everything that may be evidence about `subject`: two sequential round trips, and more only for many referrers. The
-    /// tags of all places go first, then their referrers; each bound counts over all of them.
+    /// tags of all places and their referrers are followed at once, each within bounds of its own that count over all
+    /// places; what tags name stands first.
     pub(in crate::gate) async fn search(&self, subject: Digest, notes: &mut Notes) -> Found {
-        let (mut found, mut referrers) = (Found::default(), Vec::new());
-        for published in join_all(self.each().map(|place| place.published(subject))).await {
-            let tags = [(published.signatures, Via::SignatureTag), (published.attestations, Via::AttestationTag)];
-            for (carrier, via) in tags {
-                if let Some(carrier) = notes.answer(carrier).flatten() {
-                    found.add(&carrier, subject, via, notes);
-                }
+        let ((mut found, of_tags), (referring, of_referrers)) =
+            tokio::join!(self.under_tags(subject), self.referring(subject));
+        notes.add(of_tags);
+        notes.add(of_referrers);
+        found.layers.extend(referring.layers);
+        Found { attestations: referring.attestations, ..found }
+    }
+
+    /// What cosign's tags name. They are asked for by HEAD first: most digests have none, and HEAD costs no quota.
+    async fn under_tags(&self, subject: Digest) -> (Found, Notes) {
+        let tags = [
+            (evidence::signature_tag(subject), Via::SignatureTag),
+            (evidence::attestation_tag(subject), Via::AttestationTag),
+        ];
+        let all = self.each().flat_map(|place| tags.iter().map(move |(tag, via)| (place, tag, *via)));
+        let carriers = join_all(all.map(|(place, tag, via)| async move { (place.tagged(tag).await, via) })).await;
+        let (mut found, mut notes) = (Found::default(), Notes::default());
+        for (carrier, via) in carriers {
+            if let Some(carrier) = notes.answer(carrier).flatten() {
+                found.add(&carrier, subject, via, &mut notes);
             }
-            referrers.extend(notes.answer(published.referrers).unwrap_or_default());
         }
-        let of_tags = found.layers.len();
+        (found, notes)
+    }
+
+    /// What refers to `subject`.
+    async fn referring(&self, subject: Digest) -> (Found, Notes) {
+        let (mut found, mut notes) = (Found::default(), Notes::default());
+        let lists = join_all(self.each().map(|place| async move { (place, place.referrers(subject).await) })).await;
+        let mut referrers = Vec::new();
+        for (place, list) in lists {
+            let digests = notes.answer(list).unwrap_or_default();
+            referrers.extend(digests.into_iter().map(|digest| (Arc::clone(place), digest)));
+        }
         let referrers = notes.within(EVIDENCE_PIECES, referrers);
         let carriers = stream::iter(referrers).map(|(place, digest)| async move { place.carrier(digest).await });
         let mut answers = std::pin::pin!(carriers.buffered(AT_ONCE));
         while let Some(answer) = answers.next().await {
             let Some(carrier) = notes.answer(answer).flatten() else { continue };
-            found.add(&carrier, subject, Via::Referrer, notes);
-            found.add_attestation(carrier, subject, notes);
+            found.add(&carrier, subject, Via::Referrer, &mut notes);
+            found.add_attestation(carrier, subject, &mut notes);
         }
         // Strangers who may attach large junk do not crowd out what is small.
-        found.layers.get_mut(of_tags..).unwrap_or_default().sort_by_key(|(_, layer)| layer.size);
-        found
+        found.layers.sort_by_key(|(_, layer)| layer.size);
+        (found, notes)
     }
 
     /// Each of these attestation manifests that somebody may have signed, with the layers that may say so.
@@ -133,24 +150,18 @@ impl Places {
 }
 
 impl Place {
-    async fn published(self: &Arc<Self>, subject: Digest) -> Published {
-        let (signature, attestation) = (evidence::signature_tag(subject), evidence::attestation_tag(subject));
-        let (signatures, attestations, referrers) =
-            tokio::join!(self.tagged(&signature), self.tagged(&attestation), self.referrers(subject));
-        let here = |referrers: Vec<_>| referrers.into_iter().map(|digest| (Arc::clone(self), digest)).collect();
-        Published { signatures, attestations, referrers: referrers.map(here) }
-    }
-
     /// The digests that the referrers API and the fallback tag list for `subject`, without repeats, those first that say
     /// of themselves to be evidence.
     ///
     /// What the list says of a referrer (artifact type, annotations) is unsigned and often wrong, so it selects nothing.
     pub(in crate::gate) async fn referrers(self: &Arc<Self>, subject: Digest) -> Result<Vec<Digest>, Unavailable> {
-        let fallback = evidence::referrers_tag(subject);
+        let (name, fallback) = (&self.repository.name, evidence::referrers_tag(subject));
+        // Not by HEAD first: a list is one round trip before what it lists, and that would be another.
         let (listed, tagged) =
-            tokio::join!(self.upstream.referrers(&self.repository.name, subject), self.tagged(&fallback));
+            tokio::join!(self.upstream.referrers(name, subject), self.upstream.tagged(name, &fallback));
         let listed = listed?.unwrap_or_default();
-        let tagged = tagged?.map(|carrier| carrier.manifest.children().to_vec()).unwrap_or_default();
+        let index = tagged?.and_then(|index| parse_manifest(&index.bytes).ok());
+        let tagged = index.map(|index| index.children().to_vec()).unwrap_or_default();
         let mut all: Vec<&Descriptor> = listed.iter().chain(&tagged).collect();
         all.sort_by_key(|descriptor| !evidence::says_to_be_evidence(descriptor));
         let mut seen = BTreeSet::new();
@@ -238,7 +249,7 @@ impl Notes {
         self.flaws.push(Flaw { source, found_in, form: None, predicate_type: None, kind, text });
     }
 
-    fn add(&mut self, other: Self) {
+    pub(in crate::gate) fn add(&mut self, other: Self) {
         self.flaws.extend(other.flaws);
         self.failure = other.failure.or(self.failure.take());
         self.bounded |= other.bounded;

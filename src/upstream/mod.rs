@@ -5,6 +5,7 @@
 //! them.
 
 mod address;
+mod answers;
 mod challenge;
 mod connector;
 mod credentials;

@@ -25,6 +25,10 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         digest: Digest,
     ) -> Result<Option<RemoteManifest>, Unavailable>;
 
+    /// The bytes of the manifest that `tag` means now, at most [`crate::limits::MANIFEST_BYTES`]: one round trip where
+    /// [`Self::resolve`] and [`Self::manifest`] are two, and one that registries may count against a quota.
+    async fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<RemoteManifest>, Unavailable>;
+
     /// The bytes of the blob `digest` from offset `from` on. Not hashed: whoever keeps them hashes them.
     async fn blob(
         &self,
@@ -50,7 +54,7 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     ) -> Result<Option<TagPage>, Unavailable>;
 }
 
-/// A manifest as fetched: its bytes hash to the digest asked for.
+/// A manifest as fetched: its bytes hash to the digest asked for, if one was.
 #[derive(Debug, Clone)]
 pub struct RemoteManifest {
     /// The bytes.

@@ -8,12 +8,14 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LINK};
 use http::{Method, StatusCode, Uri};
+use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::limits::{EVIDENCE_PIECES, MANIFEST_BYTES, REFERRER_PAGES};
 use crate::oci::{Descriptor, Digest, RepositoryName, Tag};
 use crate::upstream::address::{Origin, next_link, resolve};
+use crate::upstream::answers::Answers;
 use crate::upstream::download::Download;
 use crate::upstream::exchange::{Answer, Call, Exchange, Redirects};
 use crate::upstream::patience::Patience;
@@ -38,6 +40,9 @@ pub(super) struct Remote {
     name: String,
     exchange: Arc<Exchange>,
     patience: Patience,
+    digests: Answers<Digest>,
+    manifests: Answers<Bytes>,
+    referrers: Answers<Vec<Descriptor>>,
 }
 
 #[derive(Deserialize)]
@@ -54,7 +59,27 @@ struct TagList {
 
 impl Remote {
     pub(super) fn new(name: String, exchange: Exchange, patience: Patience) -> Self {
-        Self { name, exchange: Arc::new(exchange), patience }
+        Self {
+            name,
+            exchange: Arc::new(exchange),
+            patience,
+            digests: Answers::new(),
+            manifests: Answers::new(),
+            referrers: Answers::new(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.exchange.clock.now()
+    }
+
+    /// What `call` names, whoever else asks for it.
+    async fn manifest_by(&self, call: Call) -> Result<Option<Bytes>, Unavailable> {
+        let asking = async {
+            let bytes = self.patience.persist(|| self.fetch(&call)).await;
+            bytes.map_err(|trouble| self.unavailable(trouble))
+        };
+        self.manifests.to(call.uri.path(), self.now(), asking).await
     }
 
     fn at(&self, path: fmt::Arguments<'_>) -> Result<Uri, Unavailable> {
@@ -165,17 +190,16 @@ impl Remote {
 impl Upstream for Remote {
     async fn resolve(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<Digest>, Unavailable> {
         let uri = self.at(format_args!("{repository}/manifests/{tag}"))?;
-        let get = Call::get(uri, MANIFESTS, repository);
-        let head = Call { method: Method::HEAD, ..get.clone() };
-        let said = self.patience.persist(|| self.said(&head)).await.map_err(|trouble| self.unavailable(trouble))?;
-        match said {
-            None => Ok(None),
-            Some(Some(digest)) => Ok(Some(digest)),
-            Some(None) => {
-                let bytes = self.patience.persist(|| self.fetch(&get)).await;
-                Ok(bytes.map_err(|trouble| self.unavailable(trouble))?.map(|bytes| Digest::of(&bytes)))
+        let head = Call { method: Method::HEAD, ..Call::get(uri, MANIFESTS, repository) };
+        let asking = async {
+            let said = self.patience.persist(|| self.said(&head)).await;
+            match said.map_err(|trouble| self.unavailable(trouble))? {
+                None => Ok(None),
+                Some(Some(digest)) => Ok(Some(digest)),
+                Some(None) => Ok(self.tagged(repository, tag).await?.map(|manifest| Digest::of(&manifest.bytes))),
             }
-        }
+        };
+        self.digests.to(head.uri.path(), self.now(), asking).await
     }
 
     async fn manifest(
@@ -184,14 +208,19 @@ impl Upstream for Remote {
         digest: Digest,
     ) -> Result<Option<RemoteManifest>, Unavailable> {
         let call = Call::get(self.at(format_args!("{repository}/manifests/{digest}"))?, MANIFESTS, repository);
-        let bytes = self.patience.persist(|| self.fetch(&call)).await.map_err(|trouble| self.unavailable(trouble))?;
-        let Some(bytes) = bytes else { return Ok(None) };
+        let name = call.name();
+        let Some(bytes) = self.manifest_by(call).await? else { return Ok(None) };
         let got = Digest::of(&bytes);
         if got != digest {
             let trouble = Trouble::new(UnavailableKind::Digest, format!("got {got}"), Retry::Never);
-            return Err(self.unavailable(trouble.at(&call.name())));
+            return Err(self.unavailable(trouble.at(&name)));
         }
         Ok(Some(RemoteManifest { bytes }))
+    }
+
+    async fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<RemoteManifest>, Unavailable> {
+        let call = Call::get(self.at(format_args!("{repository}/manifests/{tag}"))?, MANIFESTS, repository);
+        Ok(self.manifest_by(call).await?.map(|bytes| RemoteManifest { bytes }))
     }
 
     async fn blob(
@@ -214,7 +243,9 @@ impl Upstream for Remote {
     ) -> Result<Option<Vec<Descriptor>>, Unavailable> {
         let uri = self.at(format_args!("{repository}/referrers/{digest}"))?;
         let call = Call { redirects: Redirects::FollowedUnlessOther, ..Call::get(uri, INDEX, repository) };
-        self.all_referrers(call).await.map_err(|trouble| self.unavailable(trouble))
+        let about = call.uri.path().to_owned();
+        let asking = async { self.all_referrers(call).await.map_err(|trouble| self.unavailable(trouble)) };
+        self.referrers.to(&about, self.now(), asking).await
     }
 
     async fn tags(

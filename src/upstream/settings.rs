@@ -39,6 +39,10 @@ pub struct Settings {
     #[serde(default = "tag_ttl", deserialize_with = "read_duration")]
     #[schemars(schema_with = "duration_schema")]
     pub tag_ttl: Duration,
+    /// How long what it said last of a tag stands while it cannot be asked.
+    #[serde(default = "max_stale", deserialize_with = "read_duration")]
+    #[schemars(schema_with = "duration_schema")]
+    pub max_stale: Duration,
     /// Longest for a connection to stand, TLS and proxy included.
     #[serde(default = "connect_timeout", deserialize_with = "read_duration")]
     #[schemars(schema_with = "duration_schema")]
@@ -119,6 +123,7 @@ impl Settings {
             ca: None,
             evidence_from: Vec::new(),
             tag_ttl: tag_ttl(),
+            max_stale: max_stale(),
             connect_timeout: connect_timeout(),
             answer_timeout: answer_timeout(),
             idle_timeout: idle_timeout(),
@@ -171,6 +176,12 @@ impl AuthSettings {
 
 const fn tag_ttl() -> Duration {
     Duration::from_mins(1)
+}
+
+/// Long enough for an outage to be noticed and mended; whoever keeps us from an upstream keeps us no longer from its
+/// updates.
+const fn max_stale() -> Duration {
+    Duration::from_hours(24)
 }
 
 const fn connect_timeout() -> Duration {

@@ -111,6 +111,7 @@ pub struct Upstreams {
 struct Configured {
     remote: Arc<Remote>,
     tag_ttl: Duration,
+    max_stale: Duration,
     evidence_from: Vec<Repository>,
 }
 
@@ -138,7 +139,8 @@ impl Upstreams {
         let mut configured = HashMap::new();
         for one in settings {
             let (remote, evidence_from) = (Arc::new(maker.make(one)?), one.evidence_from.clone());
-            configured.insert(one.name.clone(), Configured { remote, tag_ttl: one.tag_ttl, evidence_from });
+            let &Settings { tag_ttl, max_stale, .. } = one;
+            configured.insert(one.name.clone(), Configured { remote, tag_ttl, max_stale, evidence_from });
         }
         Ok(Self { configured, names, maker })
     }
@@ -161,6 +163,12 @@ impl Upstreams {
     /// How long the digest of a tag of `name` is remembered; not at all for an upstream that is not there.
     pub fn tag_ttl(&self, name: &UpstreamName) -> Duration {
         self.find(name).map_or(Duration::ZERO, |configured| configured.tag_ttl)
+    }
+
+    /// How long what `name` said last of a tag stands while it cannot be asked; not at all for an upstream that is not
+    /// there.
+    pub fn max_stale(&self, name: &UpstreamName) -> Duration {
+        self.find(name).map_or(Duration::ZERO, |configured| configured.max_stale)
     }
 
     /// Where evidence about the images of `name` is looked for besides their own repositories.

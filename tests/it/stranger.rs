@@ -216,6 +216,8 @@ async fn what_is_known_from_one_repository_is_not_served_as_another_ones() {
     let mut repositories = Repositories::default();
     Publisher::new(&mut repositories, "open/app").image("v1", &world.release.image);
     world.registry.publish(repositories);
+    // A no is remembered for a moment.
+    world.mirror.clock.advance(Duration::from_secs(10));
     assert_eq!(world.mirror.get(&elsewhere).await.status, StatusCode::OK);
     world.registry.stop().await;
     assert_eq!(world.mirror.get(&elsewhere).await.status, StatusCode::OK, "asked for once");

@@ -6,4 +6,6 @@ pub(crate) mod bases;
 mod children;
 mod evidence_from;
 mod reload;
+mod rounds;
+mod stale;
 mod update;

@@ -14,6 +14,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -32,6 +33,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -119,10 +121,18 @@ struct FaultRule {
     left: Option<usize>,
 }
 
+/// A request that waits for its round.
+#[derive(Debug)]
+struct Held {
+    line: String,
+    turn: oneshot::Sender<()>,
+}
+
 #[derive(Debug)]
 struct State {
     repositories: BTreeMap<String, Content>,
     requests: Vec<Recorded>,
+    held: Option<Vec<Held>>,
     faults: Vec<FaultRule>,
     referrers: Referrers,
     auth: Auth,
@@ -140,8 +150,12 @@ pub(crate) struct Registry {
     address: SocketAddr,
     tls: Option<Tls>,
     state: Arc<Mutex<State>>,
+    arrived: Arc<Notify>,
     tasks: Mutex<JoinSet<()>>,
 }
+
+/// Longest that a round is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An authority of its own and a certificate for 127.0.0.1 and localhost.
 #[derive(Clone)]
@@ -174,6 +188,7 @@ impl Registry {
         let state = State {
             repositories: BTreeMap::new(),
             requests: Vec::new(),
+            held: None,
             faults: Vec::new(),
             referrers: Referrers::Served,
             auth: Auth::Open,
@@ -184,7 +199,7 @@ impl Registry {
             url: format!("{scheme}://{address}"),
         };
         let state = Arc::new(Mutex::new(state));
-        let registry = Self { address, tls, state, tasks: Mutex::new(JoinSet::new()) };
+        let registry = Self { address, tls, state, arrived: Arc::default(), tasks: Mutex::new(JoinSet::new()) };
         registry.accept_on(listener);
         registry
     }
@@ -295,6 +310,39 @@ impl Registry {
         self.lock().requests.clear();
     }
 
+    /// From now on no request is answered before [`Self::answer_round`] does.
+    pub(crate) fn hold(&self) {
+        self.lock().held = Some(Vec::new());
+    }
+
+    /// Waits until just these requests are held, one whose line contains each of `parts`, and answers them. What is asked
+    /// for only after one of these answers is in a later round: so many rounds, so many round trips.
+    pub(crate) async fn answer_round(&self, parts: &[&str]) {
+        let mut waited = std::pin::pin!(tokio::time::timeout(PATIENCE, std::future::pending::<()>()));
+        loop {
+            let arrived = self.arrived.notified();
+            let lines = self.held();
+            let unexpected: Vec<_> =
+                lines.iter().filter(|line| !parts.iter().any(|part| line.contains(part))).collect();
+            assert!(unexpected.is_empty(), "asked for too early: {unexpected:?}");
+            if parts.iter().all(|part| lines.iter().any(|line| line.contains(part))) {
+                assert_eq!(lines.len(), parts.len(), "{lines:?}");
+                break;
+            }
+            tokio::select! {
+                () = arrived => {}
+                _ = &mut waited => panic!("of {parts:?} only these were asked for: {lines:?}"),
+            }
+        }
+        for held in self.lock().held.replace(Vec::new()).into_iter().flatten() {
+            held.turn.send(()).unwrap();
+        }
+    }
+
+    fn held(&self) -> Vec<String> {
+        self.lock().held.iter().flatten().map(|held| held.line.clone()).collect()
+    }
+
     /// Goes down: breaks all connections and refuses new ones.
     pub(crate) async fn stop(&self) {
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap());
@@ -307,8 +355,8 @@ impl Registry {
     }
 
     fn accept_on(&self, listener: TcpListener) {
-        let (state, tls) = (Arc::clone(&self.state), self.tls.clone());
-        self.tasks.lock().unwrap().spawn(accept(listener, state, tls));
+        let at = Counter { state: Arc::clone(&self.state), arrived: Arc::clone(&self.arrived) };
+        self.tasks.lock().unwrap().spawn(accept(listener, at, self.tls.clone()));
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -316,18 +364,38 @@ impl Registry {
     }
 }
 
+/// Where requests arrive.
+#[derive(Clone)]
+struct Counter {
+    state: Arc<Mutex<State>>,
+    arrived: Arc<Notify>,
+}
+
+impl Counter {
+    /// Waits for the round of a request.
+    async fn wait_for_turn(&self, request: &Recorded) {
+        let (turn, waiting) = oneshot::channel();
+        match &mut self.state.lock().unwrap().held {
+            Some(held) => held.push(Held { line: request.line(), turn }),
+            None => return,
+        }
+        self.arrived.notify_one();
+        drop(waiting.await);
+    }
+}
+
 /// Accepts until aborted; its connections end with it.
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>, tls: Option<Tls>) {
+async fn accept(listener: TcpListener, at: Counter, tls: Option<Tls>) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((socket, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
-        connections.spawn(serve(socket, Arc::clone(&state), tls.clone()));
+        connections.spawn(serve(socket, at.clone(), tls.clone()));
     }
 }
 
-async fn serve(socket: TcpStream, state: Arc<Mutex<State>>, tls: Option<Tls>) {
-    let service = service_fn(move |request| answer(Arc::clone(&state), request));
+async fn serve(socket: TcpStream, at: Counter, tls: Option<Tls>) {
+    let service = service_fn(move |request| answer(at.clone(), request));
     let builder = auto::Builder::new(TokioExecutor::new());
     // A client that goes away is no failure of the registry.
     match tls {
@@ -341,13 +409,14 @@ async fn serve(socket: TcpStream, state: Arc<Mutex<State>>, tls: Option<Tls>) {
 
 type Answer = Response<UnsyncBoxBody<Bytes, io::Error>>;
 
-async fn answer(state: Arc<Mutex<State>>, request: Request<Incoming>) -> Result<Answer, Infallible> {
+async fn answer(at: Counter, request: Request<Incoming>) -> Result<Answer, Infallible> {
     let recorded = Recorded {
         method: request.method().clone(),
         path: request.uri().path_and_query().map_or_else(String::new, ToString::to_string),
         headers: request.headers().clone(),
     };
-    let reply = state.lock().unwrap().reply(&recorded, request.uri());
+    at.wait_for_turn(&recorded).await;
+    let reply = at.state.lock().unwrap().reply(&recorded, request.uri());
     if matches!(reply.end, End::Never) {
         std::future::pending::<()>().await;
     }
