@@ -90,9 +90,6 @@ impl From<CertificateError> for Defect {
             CertificateError::Sct(why) => {
                 Self::new(FlawKind::CertificateTimestamp, format!("the certificate's timestamp (SCT) is wrong: {why}"))
             }
-            CertificateError::Malformed(why) => {
-                Self::new(FlawKind::Malformed, format!("the certificate cannot be read: {why}"))
-            }
             CertificateError::ChainInvalid(why) => {
                 Self::new(FlawKind::Certificate, format!("the certificate is not trusted: {why}"))
             }
@@ -100,15 +97,11 @@ impl From<CertificateError> for Defect {
                 FlawKind::Certificate,
                 format!("no certificate authority of the trusted root was valid at {time}, when it was signed"),
             ),
-            CertificateError::NotYetValid { time, not_before } => Self::new(
-                FlawKind::Certificate,
-                format!("it was signed at {time}, before the certificate became valid at {not_before}"),
-            ),
-            CertificateError::Expired { time, not_after } => Self::new(
-                FlawKind::Certificate,
-                format!("it was signed at {time}, after the certificate had expired at {not_after}"),
-            ),
-            _ => Self::new(FlawKind::Certificate, error.to_string()),
+            // The first cannot come of a certificate that was read before, nor the others of a chain that was verified.
+            CertificateError::Malformed(_)
+            | CertificateError::NotYetValid { .. }
+            | CertificateError::Expired { .. }
+            | _ => Self::new(FlawKind::Certificate, error.to_string()),
         }
     }
 }
@@ -132,14 +125,13 @@ impl From<TransparencyLogError> for Defect {
 impl From<TimestampError> for Defect {
     fn from(error: TimestampError) -> Self {
         match error {
-            TimestampError::Invalid(_) | TimestampError::OutsideAuthorityValidity { .. } => {
-                Self::new(FlawKind::Timestamp, format!("the signed timestamp does not hold: {error}"))
-            }
             TimestampError::NoVerifiedTimestamp(_) => Self::new(
                 FlawKind::Timestamp,
                 "nothing proves when it was signed: neither a log entry with a promise (SET) nor a signed timestamp",
             ),
-            _ => Self::new(FlawKind::Timestamp, error.to_string()),
+            TimestampError::Invalid(_) | TimestampError::OutsideAuthorityValidity { .. } | _ => {
+                Self::new(FlawKind::Timestamp, format!("the signed timestamp does not hold: {error}"))
+            }
         }
     }
 }
@@ -147,9 +139,6 @@ impl From<TimestampError> for Defect {
 impl From<BundleError> for Defect {
     fn from(error: BundleError) -> Self {
         let kind = match error {
-            BundleError::UnsupportedMediaType(_) | BundleError::UnsupportedVerificationMaterial => {
-                FlawKind::Unsupported
-            }
             BundleError::CertificateChainNotAllowed(_) => FlawKind::Malformed,
             BundleError::MissingSigningTimeEvidence | BundleError::MissingTimestamp => FlawKind::Timestamp,
             BundleError::MissingInclusionPromise(_)
@@ -157,7 +146,9 @@ impl From<BundleError> for Defect {
             | BundleError::MissingCheckpoint
             | BundleError::LogIndexOutOfRange { .. }
             | BundleError::CheckpointRootMismatch => FlawKind::Log,
-            _ => FlawKind::Unsupported,
+            BundleError::UnsupportedMediaType(_) | BundleError::UnsupportedVerificationMaterial | _ => {
+                FlawKind::Unsupported
+            }
         };
         Self::new(kind, error.to_string())
     }

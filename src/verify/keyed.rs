@@ -8,7 +8,7 @@ use crate::verify::defect::Defect;
 use crate::verify::entry::Holder;
 use crate::verify::keyless::{earliest, log_proof, telling};
 use crate::verify::signed::Signed;
-use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, entry, most_telling};
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, entry, most_telling, proven};
 
 /// A key, and the way in which its holder signed.
 #[derive(Clone, Copy)]
@@ -33,18 +33,10 @@ pub(in crate::verify) fn prove(
     if fitting.is_empty() {
         return Err(no_key(hint, trust));
     }
-    let mut proven = Vec::new();
-    let mut defects = Vec::new();
-    for fitting in fitting {
-        match by(fitting, signed, subject, trust, now) {
-            Ok(standing) => proven.push(standing),
-            Err(defect) => defects.push(defect.within(&format!("key {}", fitting.key.name()))),
-        }
-    }
-    match most_telling(defects) {
-        Some(defect) if proven.is_empty() => Err(defect),
-        Some(_) | None => Ok(proven),
-    }
+    proven(fitting.into_iter().map(|fitting| {
+        let standing = by(fitting, signed, subject, trust, now);
+        standing.map_err(|defect| defect.within(&format!("key {}", fitting.key.name())))
+    }))
 }
 
 /// The hint proves nothing, but whoever named a configured key and does not fit it was tampered with.

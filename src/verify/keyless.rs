@@ -8,7 +8,7 @@ use crate::trust::{Domain, PublicKey, Requirement, Trust};
 use crate::verify::defect::Defect;
 use crate::verify::entry::Holder;
 use crate::verify::signed::{Message, Signed};
-use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, chain, claim, entry, most_telling};
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, chain, claim, entry, proven};
 
 /// Every trust domain under which `signed` holds.
 ///
@@ -22,18 +22,10 @@ pub(in crate::verify) fn prove(
     now: Timestamp,
 ) -> Result<Vec<Standing>, Defect> {
     let [leaf, ..] = chain else { return Err(Defect::new(FlawKind::Malformed, "it has no signing certificate")) };
-    let mut proven = Vec::new();
-    let mut defects = Vec::new();
-    for domain in candidates(chain, trust)? {
-        match under(domain, signed, leaf, subject, now) {
-            Ok(standing) => proven.push(standing),
-            Err(defect) => defects.push(defect.within(&format!("trust {}", domain.name()))),
-        }
-    }
-    match most_telling(defects) {
-        Some(defect) if proven.is_empty() => Err(defect),
-        Some(_) | None => Ok(proven),
-    }
+    proven(candidates(chain, trust)?.into_iter().map(|domain| {
+        let standing = under(domain, signed, leaf, subject, now);
+        standing.map_err(|defect| defect.within(&format!("trust {}", domain.name())))
+    }))
 }
 
 /// The domains that know an issuer of these certificates: with any other, no path can be built.
@@ -163,15 +155,14 @@ pub(in crate::verify) fn earliest(times: &[Timestamp], now: Timestamp) -> Result
     Ok(times.iter().min().copied())
 }
 
-/// What stands behind a signature that was verified with all that came with it.
+/// What stands behind a signature that was verified with all that came with it: log entries, or else timestamps.
 pub(in crate::verify) fn log_proof(signed: &Signed<'_>) -> LogProof {
     let entries = signed.log_entries();
     if entries.iter().any(|entry| entry.kind_version == KindVersion::HashedRekordV002) {
         return LogProof::RekorV2;
     }
     match entries {
-        [] if signed.has_timestamps() => LogProof::TimestampOnly,
-        [] => LogProof::None,
+        [] => LogProof::TimestampOnly,
         _ => LogProof::RekorV1,
     }
 }

@@ -102,6 +102,24 @@ fn prove(
     Ok(standings.into_iter().map(|standing| (standing, claim.clone())).collect())
 }
 
+/// Those of `tried` that hold: what else there is must not hide them.
+///
+/// # Errors
+/// The most telling [`Defect`], if none does.
+fn proven(tried: impl Iterator<Item = Result<Standing, Defect>>) -> Result<Vec<Standing>, Defect> {
+    let (mut proven, mut defects) = (Vec::new(), Vec::new());
+    for one in tried {
+        match one {
+            Ok(standing) => proven.push(standing),
+            Err(defect) => defects.push(defect),
+        }
+    }
+    match most_telling(defects) {
+        Some(defect) if proven.is_empty() => Err(defect),
+        Some(_) | None => Ok(proven),
+    }
+}
+
 /// The most telling of several defects; the first of equals.
 fn most_telling(defects: Vec<Defect>) -> Option<Defect> {
     defects.into_iter().reduce(|best, next| if next.kind > best.kind { next } else { best })

@@ -93,3 +93,16 @@ fn length<const N: usize>(length: usize) -> Result<[u8; N], Defect> {
 fn wrong(why: &str) -> Defect {
     Defect::new(FlawKind::CertificateTimestamp, format!("the certificate's timestamp (SCT) is wrong: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_that_does_not_fit_is_refused() {
+        assert_eq!(length::<2>(0x0102).unwrap(), [1, 2]);
+        assert_eq!(length::<3>(0xff_ffff).unwrap(), [0xff; 3]);
+        length::<2>(0x1_0000).unwrap_err();
+        length::<3>(0x100_0000).unwrap_err();
+    }
+}

@@ -1,5 +1,6 @@
 //! The policy: one test for every line that a rule can have, which fails when the line is not looked at.
 
+mod chain;
 mod conditions;
 mod lists;
 mod summaries;

@@ -259,3 +259,17 @@ fn unreadable(error: &der::Error) -> Defect {
 fn wrong(why: &str) -> Defect {
     Defect::new(FlawKind::Timestamp, format!("the signed timestamp does not hold: {why}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accuracy_is_rounded_up_to_seconds() {
+        let (five, milliseconds) = ([0x02, 1, 5], [0x80, 1, 7]);
+        assert_eq!(seconds(&[]).unwrap(), 0);
+        assert_eq!(seconds(&five).unwrap(), 5);
+        assert_eq!(seconds(&milliseconds).unwrap(), 1);
+        assert_eq!(seconds(&[five, milliseconds].concat()).unwrap(), 6);
+    }
+}

@@ -201,6 +201,16 @@ async fn a_signed_attestation_manifest_outside_of_the_index_proves_nothing_of_it
 }
 
 #[tokio::test]
+async fn a_signed_attestation_manifest_of_an_image_outside_of_the_index_is_enough_to_refuse_the_index() {
+    let (mut world, images) = (World::new(), platforms());
+    let attestations: Vec<_> = images.iter().map(attestation).collect();
+    world.sign(&attestations);
+    let stray = attestations[1].digest().to_string();
+    world.index(images.into_iter().take(1).chain(attestations).collect());
+    World::is(&world.pull(TAG).await, StatusCode::FORBIDDEN, &stray);
+}
+
+#[tokio::test]
 async fn a_signed_attestation_manifest_whose_statements_are_gone_proves_nothing() {
     let (mut world, _) = signed();
     let statements: Vec<_> =

@@ -121,6 +121,15 @@ async fn an_attestation_in_an_unproven_index_is_not_served() {
 }
 
 #[tokio::test]
+async fn a_signed_attestation_is_no_image_that_opens_its_index() {
+    let world = World::with_rule(&rule()).await;
+    let index = Image::with_attestations("app", |digest| Statement::spdx(digest, &["pkg:npm/a@1"]));
+    world.publish(|publisher| publisher.image(TAG, &index));
+    world.sign(index.children[2].digest());
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn an_index_whose_images_cannot_be_decided_is_a_503() {
     let (world, index) = half_signed(&rule()).await;
     world.registry.fault(&format!("sha256-{}.sig", index.children[0].digest().hex()), Fault::Status(503));

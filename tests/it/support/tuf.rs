@@ -97,7 +97,11 @@ impl Repository {
 
     /// Lays out timestamp, snapshot, targets and files.
     pub(crate) fn publish(&mut self) {
-        let targets = self.targets_metadata();
+        self.publish_with(self.targets_metadata());
+    }
+
+    /// The same, with other metadata of targets.
+    pub(crate) fn publish_with(&mut self, targets: Vec<u8>) {
         let snapshot = self.snapshot_metadata(&targets);
         let timestamp = self.timestamp_metadata(&snapshot);
         self.files.insert(format!("{}.targets.json", self.versions.targets), targets);
@@ -177,10 +181,16 @@ fn meta(version: u64, bytes: &[u8]) -> Value {
 
 /// Metadata with the signatures of the keys called `signers`.
 pub(crate) fn sign(signed: &Value, signers: &[&str]) -> Vec<u8> {
+    let signers: Vec<_> = signers.iter().map(|name| (*name, *name)).collect();
+    sign_as(signed, &signers)
+}
+
+/// Metadata with signatures that are said to be by one key, and are by another.
+pub(crate) fn sign_as(signed: &Value, signers: &[(&str, &str)]) -> Vec<u8> {
     // Canonical JSON as TUF has it: keys sorted, as `serde_json` does by itself, and line ends as they are.
     let message = serde_json::to_string(signed).unwrap().replace("\\n", "\n");
-    let sign = |name: &&str| json!({ "keyid": key_id(name), "sig": hex::encode(key(name).sign(message.as_bytes())) });
-    let signatures: Vec<_> = signers.iter().map(sign).collect();
+    let sign = |said: &str, name: &str| json!({ "keyid": key_id(said), "sig": hex::encode(key(name).sign(message.as_bytes())) });
+    let signatures: Vec<_> = signers.iter().map(|(said, name)| sign(said, name)).collect();
     serde_json::to_vec(&json!({ "signed": signed, "signatures": signatures })).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::support::tuf::{TARGET, key_id, public, sign, target_path};
+use crate::support::tuf::{TARGET, key_id, public, sign, sign_as, target_path};
 use crate::trust::{WEEK, World};
 
 fn parsed(bytes: &[u8]) -> Value {
@@ -160,15 +160,22 @@ async fn a_signature_twice_is_no_second_signer() {
 }
 
 #[tokio::test]
-async fn one_key_under_two_names_is_no_second_signer() {
+async fn pitfall_12_one_key_under_two_names_is_no_second_signer() {
     let mut world = World::new();
-    // The root says that two may sign targets, and means one.
+    // The root says that two may sign targets, and means one, who signs twice.
     world.repository.versions.root = 2;
     let mut root = parsed(&world.repository.root_metadata(&[]))["signed"].clone();
     root["keys"][key_id("alias")] = public("targets a");
     root["roles"]["targets"]["keyids"] = json!([key_id("targets a"), key_id("alias")]);
     let root = sign(&root, &["root a", "root b", "root c"]);
-    world.refuses(|world| drop(world.repository.files.insert("2.root.json".to_owned(), root))).await;
+    world
+        .refuses(|world| {
+            world.repository.files.insert("2.root.json".to_owned(), root);
+            let targets = parsed(&world.repository.targets_metadata())["signed"].clone();
+            let both = [("targets a", "targets a"), ("alias", "targets a")];
+            world.repository.publish_with(sign_as(&targets, &both));
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 use bonafide::evidence::{Attestation, Source, unsigned_statements};
 use bonafide::oci::{Digest, parse_manifest};
 use bonafide::verify::{Claim, Fact, Flaw, FlawKind, Relayed, check_attestations};
+use jiff::SignedDuration;
 
 use super::{Bed, build, bundle};
 use crate::support::authority::identity::Identity;
@@ -63,6 +64,7 @@ fn the_signature_of_an_attestation_manifest_speaks_for_its_statements() {
     assert_eq!((fact.subject(), fact.source()), (bed.digest(), attestation.statements[0].0));
     assert_eq!(fact.through(), Some(attestation.signatures[0].source));
     assert!(matches!(fact.claim(), Claim::Provenance(it) if it.builder_id == build().workflow_uri()));
+    assert_eq!(fact.found_in(), None);
     let stored = serde_json::to_string(fact).unwrap();
     assert_eq!(serde_json::from_str::<Fact>(&stored).unwrap(), *fact);
 }
@@ -153,6 +155,30 @@ fn whoever_signs_a_manifest_many_times_says_its_statements_once() {
     attestation.signatures = vec![attestation.signatures[0].clone(); 100];
     let (facts, flaws) = check(&bed, &attestation);
     assert!(flaws.is_empty() && facts.len() == 1, "{flaws:?}");
+}
+
+#[test]
+fn where_a_signature_was_found_is_told_else_where_its_manifest_was() {
+    let bed = Bed::new();
+    let [manifests, signatures] = ["ghcr.io/acme/app", "ghcr.io/acme/signatures"].map(|name| name.parse().unwrap());
+    let mut attestation = good(&bed);
+    attestation.found_in = Some(manifests);
+    assert_eq!(check(&bed, &attestation).0[0].found_in(), attestation.found_in.as_ref());
+    attestation.signatures[0].found_in = Some(signatures);
+    assert_eq!(check(&bed, &attestation).0[0].found_in(), attestation.signatures[0].found_in.as_ref());
+}
+
+#[test]
+fn whoever_signed_again_later_counts_at_both_times_the_first_of_them_first() {
+    let bed = Bed::new();
+    let mut attestation = good(&bed);
+    let later = bed.authority.time() + SignedDuration::from_hours(1);
+    let signer = bed.authority.keyless(&build().identity()).at(later);
+    let again = bundle(&signer.attest(&Statement::signature(attestation.digest)), V3);
+    attestation.signatures.insert(0, again);
+    let (facts, flaws) = check(&bed, &attestation);
+    let times: Vec<_> = facts.iter().map(Fact::signed_at).collect();
+    assert_eq!(times, [Some(bed.authority.time()), Some(later)], "{flaws:?}");
 }
 
 #[test]

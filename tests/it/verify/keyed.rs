@@ -5,7 +5,7 @@ use bonafide::oci::Digest;
 use bonafide::trust::{KeySettings, WithoutLog};
 use bonafide::verify::{Fact, FlawKind, LogProof, Signer};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Bed, VERSIONS, bundle, layer};
 use crate::support::authority::key::{Hash, Key};
@@ -267,6 +267,17 @@ fn a_bundle_that_misstates_what_it_signed_is_refused() {
     let digest = base64(Hash::Sha512.of(b"something else"));
     json["messageSignature"]["messageDigest"]["digest"] = digest.into();
     bed.refuses(&super::json(&json), FlawKind::Subject, "not that of the manifest");
+}
+
+#[test]
+fn a_bundle_that_misstates_how_it_was_signed_is_refused() {
+    let key = Key::p384("release").hashing(Hash::Sha256);
+    let bed = Bed::new().with_key("release", &key);
+    let mut json = signs(&bed, &key).sign_bytes(bed.image.manifest.clone()).to_bundle(V3);
+    bed.proves(&super::json(&json));
+    let digest = base64(Hash::Sha384.of(&bed.image.manifest));
+    json["messageSignature"]["messageDigest"] = json!({ "algorithm": "SHA2_384", "digest": digest });
+    bed.refuses(&super::json(&json), FlawKind::Signature, "does not fit key release");
 }
 
 #[test]

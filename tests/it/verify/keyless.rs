@@ -217,7 +217,7 @@ fn a_certificate_that_had_expired_when_it_was_logged_is_refused() {
     bed.refuses(
         &bundle(&signs(&bed).logged_at(late).attest(&bed.statement()), V3),
         FlawKind::Certificate,
-        "the certificate",
+        "CertExpired",
     );
 }
 
@@ -228,8 +228,20 @@ fn a_certificate_that_was_not_yet_valid_when_it_was_logged_is_refused() {
     bed.refuses(
         &bundle(&signs(&bed).logged_at(early).attest(&bed.statement()), V3),
         FlawKind::Certificate,
-        "the certificate",
+        "CertNotValidYet",
     );
+}
+
+#[test]
+fn a_user_name_is_a_subject_and_other_names_are_none() {
+    let bed = Bed::new();
+    let signed = |kind| {
+        let identity = Identity::other(kind, "someone!accounts.example", "https://accounts.example");
+        bundle(&bed.authority.keyless(&identity).attest(&bed.statement()), V3)
+    };
+    let fact = bed.proves(&signed("1.3.6.1.4.1.57264.1.7"));
+    assert_eq!(certificate(&fact).subject, "someone!accounts.example");
+    bed.refuses(&signed("1.3.6.1.4.1.57264.1.9"), FlawKind::Certificate, "a subject of an unknown kind");
 }
 
 #[test]
@@ -369,6 +381,15 @@ fn what_was_signed_after_now_proves_nothing() {
         let flaw = bed.check_at(&evidence, before).unwrap_err();
         assert_eq!(flaw.kind, FlawKind::Timestamp);
         assert!(flaw.text.contains("yet to come"), "{flaw:?}");
+    }
+}
+
+#[test]
+fn what_was_signed_at_this_very_moment_is_proved() {
+    let bed = Bed::new();
+    for evidence in [bundle(&signed(&bed), V3), layer(&signs(&bed).sign(bed.digest()))] {
+        let facts = bed.check_at(&evidence, bed.authority.time()).unwrap();
+        assert_eq!(facts[0].signed_at(), Some(bed.authority.time()));
     }
 }
 

@@ -18,6 +18,7 @@ use crate::support::authority::notation::{
 
 const FORMATS: [Format; 2] = [Format::Jws, Format::Cose];
 const DAY: SignedDuration = SignedDuration::from_hours(24);
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// Which stores a domain has, and the certificates in them.
@@ -281,8 +282,7 @@ fn without_a_timestamp_the_chain_must_be_valid_now() {
 
 /// A notary whose signer's certificate ended an hour after it signed.
 fn expired(bed: &Bed) -> Notary {
-    let validity =
-        Validity { from: bed.authority.time() - DAY, to: bed.authority.time() + SignedDuration::from_hours(1) };
+    let validity = Validity { from: bed.authority.time() - DAY, to: bed.authority.time() + HOUR };
     let profile = Profile::signer("signer").with(|it| it.validity = validity);
     Notary::signing_as("acme", profile, Key::p256("signer"))
 }
@@ -399,6 +399,13 @@ fn a_signing_authority_states_the_time() {
     };
     bed.refuses_draft(&notary, at(time + DAY), FlawKind::Certificate, "is valid from");
     bed.refuses_draft(&notary, at(bed.now() + DAY), FlawKind::Timestamp, "yet to come");
+    // A certificate is valid from the first to the last second of its validity.
+    for (edge, outside) in [(time - DAY, time - DAY - SECOND), (time + HOUR, time + HOUR + SECOND)] {
+        let mut draft = bed.draft(&notary, Format::Jws);
+        at(edge)(&mut draft);
+        bed.proves(&evidence(&draft.seal(), Format::Jws));
+        bed.refuses_draft(&notary, at(outside), FlawKind::Certificate, "is valid from");
+    }
 }
 
 #[test]
@@ -421,7 +428,7 @@ fn an_authority_of_one_store_proves_nothing_in_the_scheme_of_another() {
 fn domains_are_not_merged() {
     let (notary, other) = (notary(), Notary::new("other"));
     Bed::new().refuses_draft(&notary, |_| {}, FlawKind::Certificate, "no trust domain is configured");
-    Bed::new().with_notary(&other).refuses_draft(&notary, |_| {}, FlawKind::Certificate, "is in the trust store");
+    Bed::new().with_notary(&other).refuses_draft(&notary, |_| {}, FlawKind::Certificate, "CN=acme issuer");
     let bed = Bed::new().with_notary(&notary);
     let bed = bed.trusting_notary("again", &Stores { ca: &[&notary.root.certificate], ..Stores::default() });
     let facts = bed.check(&evidence(&bed.draft(&notary, Format::Cose).seal(), Format::Cose)).unwrap();
@@ -480,6 +487,7 @@ fn a_chain_is_complete_and_in_order() {
     let stranger = other.issuer.certificate;
     bed.refuses_draft(&notary, of(&[&leaf, &stranger, &root]), kind, "not certified");
     bed.refuses_draft(&notary, of(&[]), FlawKind::Malformed, "no certificate");
+    bed.refuses_draft(&notary, of(&[&leaf; 16]), kind, "");
     bed.refuses_draft(&notary, of(&[&leaf; 17]), FlawKind::TooMuch, "17 certificates");
 }
 
@@ -601,5 +609,6 @@ fn what_is_no_envelope_is_malformed() {
     for bytes in [Vec::new(), cose[1..].to_vec(), cose[..cose.len() - 1].to_vec(), [&cose[..], &[0]].concat()] {
         bed.refuses(&raw(bytes), FlawKind::Malformed, "not a COSE_Sign1");
     }
+    bed.refuses(&raw(vec![0xd2; 256 * 1024]), FlawKind::Malformed, "not a COSE_Sign1");
     bed.refuses(&raw(vec![0xd2; 256 * 1024 + 1]), FlawKind::TooMuch, "262145 bytes");
 }

@@ -153,6 +153,7 @@ fn alternative_name(subject: &Subject) -> Option<Vec<u8>> {
     let name = match subject {
         Subject::Email(address) => der::value(0x81, address.as_bytes()),
         Subject::Uri(uri) => der::value(0x86, uri.as_bytes()),
+        Subject::Other(kind, name) => der::context(0, &[der::oid(kind), der::context(0, &der::utf8(name))].concat()),
         Subject::Missing => return None,
     };
     Some(extension(SUBJECT_ALTERNATIVE_NAME, true, &der::sequence(&[name])))

@@ -14,6 +14,8 @@ const FORGE: &str = "https://github.com/";
 pub(crate) enum Subject {
     Uri(String),
     Email(String),
+    /// An `otherName`: of which kind, and the name.
+    Other(&'static str, String),
     /// None at all, as no certificate authority should issue.
     Missing,
 }
@@ -123,6 +125,11 @@ impl Identity {
         Self { subject: Subject::Uri(uri.to_owned()), claims: issuer_claims(issuer) }
     }
 
+    /// A user with a name of the kind `kind`, known to `issuer`.
+    pub(crate) fn other(kind: &'static str, name: &str, issuer: &str) -> Self {
+        Self { subject: Subject::Other(kind, name.to_owned()), claims: issuer_claims(issuer) }
+    }
+
     /// The identity that Fulcio reads out of the claims of a token, GitHub's or any other.
     pub(crate) fn of_token(token: &Value) -> Option<Self> {
         let claim = |name: &str| token.get(name).and_then(Value::as_str);
@@ -170,7 +177,7 @@ impl Identity {
     /// The subject as text, as policies name it.
     pub(crate) fn subject(&self) -> &str {
         match &self.subject {
-            Subject::Uri(text) | Subject::Email(text) => text,
+            Subject::Uri(text) | Subject::Email(text) | Subject::Other(_, text) => text,
             Subject::Missing => "",
         }
     }

@@ -73,7 +73,7 @@ impl TimestampAuthority {
         let info = info(asked, at);
         let content = der::sequence(&[der::oid(TST_INFO), der::context(0, &der::octets(&info))]);
         let certificates = if asked.certificates {
-            der::context(0, &[self.leaf.certificate.clone(), self.root.certificate.clone()].concat())
+            der::context(0, &[self.root.certificate.clone(), self.leaf.certificate.clone()].concat())
         } else {
             Vec::new()
         };
