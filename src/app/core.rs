@@ -175,6 +175,8 @@ impl Core {
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(watching));
         let writing = Arc::clone(&self.facts).write_index();
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(writing));
+        let noting = Arc::clone(&self.facts).write_pulls();
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(noting));
         self.content.keep_house(&self.stop);
         if let Some(refresher) = self.refresher.take() {
             self.tasks.spawn(refresher.run(self.stop.clone()));
@@ -195,6 +197,7 @@ impl Core {
         if tokio::time::timeout(LAST_TASKS, self.tasks.wait()).await.is_err() {
             warn!(cut = self.tasks.len(), "content on its way was given up");
         }
+        self.facts.write_last_pulls().await;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::app::{self, StartError};
 use crate::cli::lines::Lines;
 use crate::cli::{CommandError, examples, write_json};
 use crate::config::Config;
-use crate::facts::{Facts, Holder};
+use crate::facts::{Facts, Holder, Pull};
 use crate::oci::Tag;
 
 /// No admitted image contains it.
@@ -37,6 +37,8 @@ struct Found {
     holder: Holder,
     purls: Vec<String>,
     tags: Vec<Tag>,
+    /// Who was served it, the latest first.
+    pulls: Vec<Pull>,
 }
 
 pub(in crate::cli) async fn run(command: &PackagesCommand, config: Config) -> Result<ExitCode, CommandError> {
@@ -65,7 +67,8 @@ async fn by_image(facts: &Facts, holders: Vec<Holder>) -> Result<Vec<Found>, Com
             continue;
         }
         let tags = facts.tags_of(&holder.repository, holder.digest).await.map_err(StartError::Facts)?.to_vec();
-        images.insert(image, Found { holder, purls: vec![purl], tags });
+        let pulls = facts.pulls_of(&holder.repository, holder.digest).await.map_err(StartError::Facts)?;
+        images.insert(image, Found { holder, purls: vec![purl], tags, pulls });
     }
     let mut found: Vec<_> = images.into_values().collect();
     found.sort_by_key(|found| Reverse(found.holder.admitted_at));
@@ -83,6 +86,7 @@ fn to_json(found: &Found) -> Value {
         "packages": found.purls,
         "tags": found.tags.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "admitted_at": found.holder.admitted_at,
+        "pulled_by": found.pulls.iter().map(|pull| json!({ "client": pull.client, "last_at": pull.at })).collect::<Vec<_>>(),
     })
 }
 
@@ -95,6 +99,10 @@ fn write(out: &mut dyn Write, all: &[Found]) -> io::Result<()> {
         let tags: Vec<_> = found.tags.iter().map(ToString::to_string).collect();
         out.optional("tags", Some(tags.join(", ")).filter(|tags| !tags.is_empty()))?;
         out.field("admitted", found.holder.admitted_at)?;
+        found
+            .pulls
+            .iter()
+            .try_for_each(|pull| out.field("pulled by", format_args!("{}, last at {}", pull.client, pull.at)))?;
     }
     if all.is_empty() { out.line("no image that was admitted lists it") } else { Ok(()) }
 }

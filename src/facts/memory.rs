@@ -1,5 +1,6 @@
 //! The facts that everybody asks: memory first, then the store.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::facts::flights::Flights;
 use crate::facts::metrics::Metrics;
 use crate::facts::packages::{self, Contained, Holder, Index};
 use crate::facts::proving::Proofs;
+use crate::facts::pulls::{self, Pull, Pulls};
 use crate::facts::settings::Settings;
 use crate::facts::sqlite::Sqlite;
 use crate::facts::store::{FactStore, Grant, GrantKind, ProofKey, Resolution};
@@ -43,6 +45,7 @@ pub struct Facts {
     resolving: Flights<(Repository, Tag)>,
     admissions: Cache<(Repository, Tag), Digest>,
     index: Index,
+    pulls: Arc<Pulls>,
     metrics: Metrics,
 }
 
@@ -70,6 +73,7 @@ impl Facts {
             resolving: Flights::new(),
             admissions: Cache::new(RESOLUTIONS),
             index: Index::new(),
+            pulls: Arc::default(),
             metrics: Metrics::register(registry)?,
             store,
             clock,
@@ -304,6 +308,31 @@ impl Facts {
     /// What keeps the database from being read.
     pub async fn who_has(&self, purl: &str) -> Result<Option<Vec<Holder>>, FactsError> {
         packages::holders(&*self.store, purl).await
+    }
+
+    /// Notes that `client` is served what reaches down from the root `digest`, behind the request: once
+    /// [somebody writes](Self::write_pulls).
+    pub fn pulled(&self, repository: &Repository, digest: Digest, client: IpAddr) {
+        self.pulls.note(repository, digest, client, self.clock.now());
+    }
+
+    /// Writes who pulled what, for good, again and again. One task is enough.
+    pub async fn write_pulls(self: Arc<Self>) {
+        self.pulls.write_on(&*self.store).await;
+    }
+
+    /// Writes who pulled what until now: once the task that does is gone.
+    pub async fn write_last_pulls(&self) {
+        self.pulls.write(&*self.store).await;
+    }
+
+    /// The clients that were served an image, or what it reaches: the latest first, at most 256, each with its last time to
+    /// ten minutes.
+    ///
+    /// # Errors
+    /// What keeps the database from being read.
+    pub async fn pulls_of(&self, repository: &Repository, digest: Digest) -> Result<Vec<Pull>, FactsError> {
+        pulls::clients(&*self.store, repository, digest).await
     }
 
     /// The tags that `digest` was ever seen under in `repository`, the latest first, at most 64.

@@ -4,6 +4,7 @@
 //! returns (`synchronous = FULL`): a client that got a manifest must get its layers after a crash too.
 
 mod packages;
+mod pulls;
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -31,10 +32,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Connections that read at the same time; each is a thread and a page cache of 2 MB.
 const READERS: u32 = 4;
 /// The versions of the tables, each a step from the one before. What is here was run somewhere: add, never change.
-const VERSIONS: [(i64, &str, &str); 3] = [
+const VERSIONS: [(i64, &str, &str); 4] = [
     (1, "facts", include_str!("migrations/sqlite/0001_facts.sql")),
     (2, "admissions", include_str!("migrations/sqlite/0002_admissions.sql")),
     (3, "packages", include_str!("migrations/sqlite/0003_packages.sql")),
+    (4, "pulls", include_str!("migrations/sqlite/0004_pulls.sql")),
 ];
 
 /// The database. One connection writes, so that writers queue here and not in the file's lock.

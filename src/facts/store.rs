@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::facts::error::FactsError;
 use crate::facts::packages::PackageStore;
+use crate::facts::pulls::PullStore;
 use crate::oci::{Digest, Repository, Tag};
 
 /// What a proof is about: the same digest elsewhere, or under another trust, proves nothing.
@@ -61,7 +62,7 @@ impl Resolution {
 
 /// Keeps facts. Whatever a `keep_` says is durable when it returns.
 #[async_trait]
-pub trait FactStore: PackageStore + Debug + Send + Sync {
+pub trait FactStore: PackageStore + PullStore + Debug + Send + Sync {
     /// The proof kept under `key`, as text.
     async fn proof(&self, key: &ProofKey) -> Result<Option<String>, FactsError>;
 

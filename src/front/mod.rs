@@ -73,10 +73,10 @@ impl Front {
     }
 
     /// The whole answer to one request.
-    async fn respond(&self, head: &Parts) -> Response<Body> {
+    async fn respond(&self, head: &Parts, client: IpAddr) -> Response<Body> {
         let asked = route(&head.method, &head.uri, &self.upstreams);
         let mut response = match &asked {
-            Ok(asked) => self.serve(&asked.route, head).await.unwrap_or_else(|refusal| self.refuse(&refusal)),
+            Ok(asked) => self.serve(&asked.route, head, client).await.unwrap_or_else(|refusal| self.refuse(&refusal)),
             Err(misroute) => respond::misroute(misroute),
         };
         if let Some(namespace) = asked.as_ref().ok().and_then(|asked| asked.namespace.as_ref()) {
@@ -90,10 +90,10 @@ impl Front {
         }
     }
 
-    async fn serve(&self, route: &Route, head: &Parts) -> Result<Response<Body>, Refusal> {
+    async fn serve(&self, route: &Route, head: &Parts, client: IpAddr) -> Result<Response<Body>, Refusal> {
         match route {
             Route::Base => Ok(respond::base()),
-            Route::Manifest(image) => self.manifest(image, head).await,
+            Route::Manifest(image) => self.manifest(image, head, client).await,
             Route::Blob { repository, digest } => self.blob(repository, *digest, head).await,
             Route::Referrers { repository, subject, artifact_type } => {
                 let found = self.gate.referrers(repository, *subject).await?;
@@ -104,9 +104,13 @@ impl Front {
     }
 
     /// A client that has the manifest already still needs what it reaches, so the gate is asked for it in any case.
-    async fn manifest(&self, image: &Image, head: &Parts) -> Result<Response<Body>, Refusal> {
+    async fn manifest(&self, image: &Image, head: &Parts, client: IpAddr) -> Result<Response<Body>, Refusal> {
         let admitted = self.gate.admit(image).await?;
         let manifest = self.gate.manifest(&admitted).await?;
+        // By HEAD a client only looks whether a tag has moved.
+        if head.method == Method::GET {
+            self.gate.note_pull(&admitted, client);
+        }
         if has_already(&head.headers, manifest.digest) {
             return Ok(respond::not_modified(manifest.digest));
         }
@@ -177,9 +181,9 @@ fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
 }
 
 impl Answer for Front {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, client: IpAddr) -> Response<Body> {
         let (head, _) = request.into_parts();
-        let response = self.respond(&head).await;
+        let response = self.respond(&head, client).await;
         tracing::debug!(method = %head.method, uri = %head.uri, status = response.status().as_u16(), "answered");
         response
     }

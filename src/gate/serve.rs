@@ -1,6 +1,7 @@
 //! The bytes behind an [`Admitted`], and what serving them grants.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -41,6 +42,11 @@ impl Gate {
             Grants::Nothing => {}
         }
         Ok(ManifestBody { bytes, media_type: manifest.media_type(), digest: *digest })
+    }
+
+    /// Notes that `client` is served an admitted manifest, so that it can be told who pulled what turns out to be bad.
+    pub fn note_pull(&self, admitted: &Admitted, client: IpAddr) {
+        self.facts.pulled(&admitted.repository, admitted.root, client);
     }
 
     /// The bytes of an admitted blob: kept here, or on their way from the upstream.

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,21 +40,21 @@ where
     }
 }
 
-pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: TcpStream) {
+pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: TcpStream, client: IpAddr) {
     // Heads and small bodies leave at once. It fails only where the client is gone already, as the first read will show.
     if let Err(error) = socket.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
     }
     let builder = builder(&serving.limits, &serving.tasks);
     let Some(tls) = &serving.tls else {
-        return requests(serving, builder, TokioIo::new(socket)).await;
+        return requests(serving, builder, TokioIo::new(socket), client).await;
     };
     let Some(socket) = handshake(serving, tls, socket).await else { return };
     let builder = match socket.get_ref().1.alpn_protocol() {
         Some(b"h2") => builder.http2_only(),
         Some(_) | None => builder.http1_only(),
     };
-    requests(serving, builder, TokioIo::new(socket)).await;
+    requests(serving, builder, TokioIo::new(socket), client).await;
 }
 
 async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
@@ -94,13 +95,13 @@ fn builder(limits: &Limits, tasks: &TaskTracker) -> Builder {
     builder
 }
 
-async fn requests<A: Answer, S>(serving: &Serving<A>, builder: Builder, stream: S)
+async fn requests<A: Answer, S>(serving: &Serving<A>, builder: Builder, stream: S, client: IpAddr)
 where
     S: Read + Write + Unpin + Send + 'static,
 {
     let activity = Activity::new();
     let (answer, counted) = (Arc::clone(&serving.answer), Arc::clone(&activity));
-    let service = service_fn(move |request| respond(Arc::clone(&answer), Arc::clone(&counted), request));
+    let service = service_fn(move |request| respond(Arc::clone(&answer), Arc::clone(&counted), request, client));
     watch(serving, &activity, pin!(builder.serve_connection(stream, service))).await;
 }
 
@@ -141,9 +142,10 @@ async fn respond<A: Answer>(
     answer: Arc<A>,
     activity: Arc<Activity>,
     request: Request<Incoming>,
+    client: IpAddr,
 ) -> Result<Response<Body>, Infallible> {
     let turn = activity.begin();
-    let response = answer.answer(request).await;
+    let response = answer.answer(request, client).await;
     Ok(response.map(|body| body.reporting(turn)))
 }
 

@@ -12,7 +12,7 @@ mod tls;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -31,8 +31,8 @@ pub use tls::{TlsError, TlsSettings};
 
 /// Answers requests. A panic or an error of it ends the connection that asked, and no other.
 pub trait Answer: fmt::Debug + Send + Sync + 'static {
-    /// The response to `request`. Dropped where it stands when the client hangs up.
-    fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
+    /// The response to `request`, which came from the address `client`. Dropped where it stands when the client hangs up.
+    fn answer(&self, request: Request<Incoming>, client: IpAddr) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Why nothing can be listened to.
@@ -147,7 +147,7 @@ impl<A: Answer> Serving<A> {
     fn start(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         let serving = Arc::clone(self);
         let connection = async move {
-            connection::serve(&serving, socket).await;
+            connection::serve(&serving, socket, peer.ip()).await;
             drop(place);
         };
         self.tasks.spawn(connection.instrument(debug_span!("connection", %peer)));

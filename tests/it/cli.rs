@@ -52,7 +52,7 @@ impl Setup {
 }
 
 /// The binary, with no environment but a home that is not the developer's.
-fn bonafide(home: &Path) -> Command {
+pub(crate) fn bonafide(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_bonafide"));
     command.env_clear().env("HOME", home).current_dir(home).stdin(Stdio::null());
     command

@@ -96,7 +96,7 @@ async fn forget_first(connection: &mut SqliteConnection) -> Result<(), FactsErro
 }
 
 /// The beginning of a digest over all that tells an image from others.
-fn identifier(repository: &Repository, digest: Digest) -> i64 {
+pub(super) fn identifier(repository: &Repository, digest: Digest) -> i64 {
     let hex = Digest::of(format!("{repository}@{digest}").as_bytes()).hex();
     hex.get(..16).and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or_default().cast_signed()
 }

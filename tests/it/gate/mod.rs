@@ -5,6 +5,7 @@ mod audit;
 pub(crate) mod bases;
 mod children;
 mod evidence_from;
+mod pulls;
 mod reload;
 mod rounds;
 mod stale;

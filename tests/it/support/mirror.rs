@@ -113,9 +113,15 @@ impl Mirror {
 
     /// Stops, and starts again with the same storage and `config`.
     pub(crate) async fn restart(self, config: &str) -> Self {
+        let clock = Arc::clone(&self.clock);
+        Self::run(self.stop().await, clock, config).await
+    }
+
+    /// Stops, and leaves the folder with its configuration and storage.
+    pub(crate) async fn stop(self) -> TempDir {
         self.stop.cancel();
         self.running.await.unwrap();
-        Self::run(self.folder, self.clock, config).await
+        self.folder
     }
 
     /// Changes the configuration under the running program, and waits until it has read it: what came of that is the
@@ -147,6 +153,11 @@ impl Mirror {
     /// Where clients connect, for what is no proper request.
     pub(crate) const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The folder of what it keeps.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.folder.path().join("storage")
     }
 
     /// The file that keeps the content of `digest`, once it is kept.
