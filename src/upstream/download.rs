@@ -9,10 +9,11 @@ use futures_util::{Stream, StreamExt as _, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use http::{HeaderMap, StatusCode};
 
-use crate::upstream::exchange::{Answer, Call, Exchange};
-use crate::upstream::patience::Patience;
+use crate::oci::{Digest, RepositoryName};
+use crate::upstream::exchange::{Answer, Exchange};
 use crate::upstream::transport::text_of;
 use crate::upstream::trouble::{Retry, Trouble};
+use crate::upstream::ways::Ways;
 use crate::upstream::{BlobStream, UnavailableKind};
 
 /// How often one body is taken up again: enough for a bad line, too few to feed on an upstream that cuts each time.
@@ -20,12 +21,16 @@ const RESUMES: u32 = 5;
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
 
+/// A blob, wherever it is to be had.
+struct Wanted {
+    ways: Arc<Ways>,
+    repository: RepositoryName,
+    digest: Digest,
+}
+
 /// A blob on its way.
 pub(super) struct Download {
-    exchange: Arc<Exchange>,
-    patience: Patience,
-    call: Call,
-    name: String,
+    wanted: Wanted,
     total: Option<u64>,
     /// The offset of the next byte.
     at: u64,
@@ -35,19 +40,36 @@ pub(super) struct Download {
     resumed: u32,
 }
 
+impl Wanted {
+    /// The answer of the first address that has it, from the offset `from` on.
+    async fn ask(&self, from: u64) -> Result<Option<(Arc<Exchange>, Answer)>, Trouble> {
+        let Self { ways, repository, digest } = self;
+        let question = |exchange: Arc<Exchange>| async move {
+            let answer = exchange.ask(&exchange.blob(repository, *digest, from)?).await?;
+            Ok(answer.map(|answer| (exchange, answer)))
+        };
+        ways.ask(question).await
+    }
+
+    fn unavailable(&self, trouble: Trouble) -> io::Error {
+        let name = format!("GET /v2/{}/blobs/{}", self.repository, self.digest);
+        io::Error::other(self.ways.unavailable(trouble.at(&name)))
+    }
+}
+
 impl Download {
     /// `None`: the upstream does not have it.
     pub(super) async fn start(
-        exchange: Arc<Exchange>,
-        patience: Patience,
-        call: Call,
-        name: String,
+        ways: Arc<Ways>,
+        repository: RepositoryName,
+        digest: Digest,
+        from: u64,
     ) -> Result<Option<Self>, Trouble> {
-        let Some(answer) = patience.persist(|| exchange.ask(&call)).await? else { return Ok(None) };
-        let at = call.from;
-        let empty = Box::pin(stream::empty());
-        let mut download = Self { exchange, patience, call, name, total: None, at, skip: 0, pieces: empty, resumed: 0 };
-        download.take_up(answer)?;
+        let wanted = Wanted { ways, repository, digest };
+        let Some((exchange, answer)) = wanted.ask(from).await? else { return Ok(None) };
+        let pieces = Box::pin(stream::empty());
+        let mut download = Self { wanted, total: None, at: from, skip: 0, pieces, resumed: 0 };
+        download.take_up(&exchange, answer)?;
         Ok(Some(download))
     }
 
@@ -58,14 +80,10 @@ impl Download {
             match download.next().await {
                 Ok(None) => None,
                 Ok(Some(piece)) => Some((Ok(piece), Some(download))),
-                Err(trouble) => Some((Err(download.unavailable(trouble)), None)),
+                Err(trouble) => Some((Err(download.wanted.unavailable(trouble)), None)),
             }
         });
         BlobStream { total, bytes: Box::pin(bytes) }
-    }
-
-    fn unavailable(&self, trouble: Trouble) -> io::Error {
-        io::Error::other(trouble.at(&self.call.name()).of_upstream(&self.name))
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
@@ -103,14 +121,13 @@ impl Download {
         if self.resumed > RESUMES {
             return Err(trouble);
         }
-        self.patience.rest_after(trouble, self.resumed).await?;
-        self.call.from = self.at;
-        let answer = self.patience.persist(|| self.exchange.ask(&self.call)).await?;
-        self.take_up(answer.ok_or_else(|| unusable("the blob is gone"))?)
+        self.wanted.ways.patience().rest_after(trouble, self.resumed).await?;
+        let (exchange, answer) = self.wanted.ask(self.at).await?.ok_or_else(|| unusable("the blob is gone"))?;
+        self.take_up(&exchange, answer)
     }
 
     /// Goes on with the body of `answer`, which must be of the same length as before and begin where it should.
-    fn take_up(&mut self, answer: Answer) -> Result<(), Trouble> {
+    fn take_up(&mut self, exchange: &Exchange, answer: Answer) -> Result<(), Trouble> {
         let headers = answer.response.headers();
         let (first, total) = if answer.response.status() == StatusCode::PARTIAL_CONTENT {
             content_range(headers).ok_or_else(|| unusable("a part without a usable Content-Range"))?
@@ -123,7 +140,7 @@ impl Download {
         }
         self.skip = self.at - first;
         self.total = self.total.or(total);
-        self.pieces = Box::pin(self.exchange.transport.pieces(answer.response.into_body()));
+        self.pieces = Box::pin(exchange.transport.pieces(answer.response.into_body()));
         Ok(())
     }
 }

@@ -15,6 +15,7 @@ use crate::upstream::address::{Base, Origin, resolve};
 use crate::upstream::login::{Login, USER_AGENT};
 use crate::upstream::transport::{Transport, text_of, unwanted};
 use crate::upstream::trouble::{Retry, Trouble};
+use crate::upstream::weather::{Purpose, Weather};
 
 /// Most redirects followed for one request; registries need one or two.
 const REDIRECTS: usize = 5;
@@ -29,6 +30,7 @@ pub(super) struct Call {
     pub(super) from: u64,
     pub(super) scope: String,
     pub(super) redirects: Redirects,
+    pub(super) purpose: Purpose,
 }
 
 /// What becomes of a redirect.
@@ -50,19 +52,20 @@ pub(super) struct Answer {
     is_from_home: bool,
 }
 
-/// Asks one upstream.
+/// Asks one address of an upstream.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) base: Base,
     pub(super) transport: Transport,
+    pub(super) weather: Weather,
     pub(super) login: Login,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Call {
-    pub(super) fn get(uri: Uri, accept: &'static str, repository: &RepositoryName) -> Self {
+    pub(super) fn get(uri: Uri, accept: &'static str, repository: &RepositoryName, purpose: Purpose) -> Self {
         let scope = format!("repository:{repository}:pull");
-        Self { method: Method::GET, uri, accept, from: 0, scope, redirects: Redirects::Followed }
+        Self { method: Method::GET, uri, accept, from: 0, scope, redirects: Redirects::Followed, purpose }
     }
 
     /// The request in words; without the query, which may hold secrets.
@@ -129,13 +132,25 @@ impl Exchange {
             // Once away, there is no way back: another host may not choose what is asked in our name.
             is_from_home = is_from_home && Origin::of(&uri).as_ref() == Some(&self.base.origin);
             let request = call.request(&uri, authorization.filter(|_| is_from_home))?;
-            let response = self.transport.send(request).await?;
+            let response = if is_from_home {
+                self.send_home(request, call.purpose).await?
+            } else {
+                self.transport.send(request).await?
+            };
             if !call.redirects.follows(response.status()) {
                 return Ok(Answer { response, uri, is_from_home });
             }
             uri = target(&uri, &response)?;
         }
         Err(status_trouble(&format!("more than {REDIRECTS} redirects")))
+    }
+
+    /// Sends a request to the upstream itself, as the weather there allows.
+    async fn send_home(&self, request: Request<Empty<Bytes>>, purpose: Purpose) -> Result<Response<Incoming>, Trouble> {
+        let ticket = self.weather.enter(purpose).await?;
+        let outcome = self.transport.send(request).await;
+        ticket.tell(&outcome);
+        outcome
     }
 }
 

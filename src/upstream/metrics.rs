@@ -1,13 +1,41 @@
 //! What is counted about upstreams.
 
 use http::StatusCode;
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
 /// The counters of all upstreams.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
     requests: IntCounterVec,
     fetched: IntCounterVec,
+    concurrency: IntGaugeVec,
+    resting: IntGaugeVec,
+    quota: QuotaVecs,
+}
+
+#[derive(Debug, Clone)]
+struct QuotaVecs {
+    limit: IntGaugeVec,
+    remaining: IntGaugeVec,
+    window: IntGaugeVec,
+}
+
+/// The gauges of one address of an upstream.
+#[derive(Debug)]
+pub(super) struct WeatherMetrics {
+    pub(super) upstream: String,
+    pub(super) host: String,
+    pub(super) concurrency: IntGauge,
+    pub(super) resting: IntGauge,
+    pub(super) quota: QuotaMetrics,
+}
+
+/// The gauges of the quota at one address; there once the address speaks of one.
+#[derive(Debug)]
+pub(super) struct QuotaMetrics {
+    pub(super) upstream: String,
+    host: String,
+    vecs: QuotaVecs,
 }
 
 /// Those of one upstream.
@@ -37,7 +65,31 @@ impl Metrics {
         let fetched = IntCounterVec::new(fetched, &["upstream"])?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(fetched.clone()))?;
-        Ok(Self { requests, fetched })
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), &["upstream", "host"])?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let concurrency = gauge("bonafide_upstream_concurrency", "Requests that an upstream is sent at once at most")?;
+        let resting = gauge("bonafide_upstream_resting", "Whether an upstream is left alone since it fails")?;
+        let quota = QuotaVecs {
+            limit: gauge("bonafide_upstream_quota", "Requests that an upstream allows in a window of time")?,
+            remaining: gauge("bonafide_upstream_quota_remaining", "Requests that an upstream still allows")?,
+            window: gauge("bonafide_upstream_quota_window_seconds", "The time that a quota is for")?,
+        };
+        Ok(Self { requests, fetched, concurrency, resting, quota })
+    }
+
+    /// Those of the address `host` of `upstream`.
+    pub(super) fn weather(&self, upstream: &str, host: &str) -> WeatherMetrics {
+        let (name, labels) = (upstream.to_owned(), [upstream, host]);
+        WeatherMetrics {
+            concurrency: self.concurrency.with_label_values(&labels),
+            resting: self.resting.with_label_values(&labels),
+            quota: QuotaMetrics { upstream: name.clone(), host: host.to_owned(), vecs: self.quota.clone() },
+            upstream: name,
+            host: host.to_owned(),
+        }
     }
 
     pub(super) fn of(&self, name: &str) -> UpstreamMetrics {
@@ -46,6 +98,27 @@ impl Metrics {
             requests: self.requests.clone(),
             fetched: self.fetched.with_label_values(&[name]),
         }
+    }
+}
+
+impl QuotaMetrics {
+    /// How many requests it allows.
+    pub(super) fn limit(&self) -> IntGauge {
+        self.of(&self.vecs.limit)
+    }
+
+    /// How many are left.
+    pub(super) fn remaining(&self) -> IntGauge {
+        self.of(&self.vecs.remaining)
+    }
+
+    /// In how many seconds.
+    pub(super) fn window(&self) -> IntGauge {
+        self.of(&self.vecs.window)
+    }
+
+    fn of(&self, gauge: &IntGaugeVec) -> IntGauge {
+        gauge.with_label_values(&[self.upstream.as_str(), self.host.as_str()])
     }
 }
 

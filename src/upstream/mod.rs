@@ -1,11 +1,13 @@
 //! The registries that images come from: the port, and its HTTP client.
 //!
-//! A question of the port (`remote`, `download`) is asked with `patience`, as an `exchange` (redirects, `login`) of single
-//! requests (`transport`, `connector`). Nothing an upstream says is believed about content: whoever keeps bytes hashes
+//! A question of the port (`remote`, `download`) is asked of each address (`ways`) with `patience`, as an `exchange`
+//! (`questions`; redirects, `login`) of single requests (`transport`, `connector`), as far as the `weather` there lets them
+//! (`room`, `breaker`). Nothing an upstream says is believed about content: whoever keeps bytes hashes
 //! them.
 
 mod address;
 mod answers;
+mod breaker;
 mod challenge;
 mod connector;
 mod credentials;
@@ -19,12 +21,17 @@ mod metrics;
 mod names;
 mod patience;
 mod port;
+mod questions;
+mod quota;
 mod remote;
+mod room;
 mod settings;
 mod site;
 mod transport;
 mod trouble;
 mod upstreams;
+mod ways;
+mod weather;
 
 pub use address::{AddressError, check_address};
 pub use connector::Proxy;

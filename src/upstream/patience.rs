@@ -63,7 +63,7 @@ impl Patience {
     /// Pauses after the `tried`-th failure, or gives the trouble back if no try may help soon.
     pub(super) async fn rest_after(&self, trouble: Trouble, tried: u32) -> Result<(), Trouble> {
         let wait = match trouble.retry {
-            Retry::Never => return Err(trouble),
+            Retry::Never | Retry::Later(_) => return Err(trouble),
             Retry::Soon => jittered(PAUSE.saturating_mul(1 << tried.saturating_sub(1).min(8))),
             Retry::After(wait) if wait > LONGEST_WAIT => return Err(trouble),
             Retry::After(wait) => wait,

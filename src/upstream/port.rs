@@ -115,6 +115,10 @@ pub enum UnavailableKind {
     Body,
     /// The body has another digest than was asked for.
     Digest,
+    /// It is not asked for a while, since requests failed in a row.
+    Resting,
+    /// There are as many requests to it under way as it takes.
+    Busy,
 }
 
 impl fmt::Display for UnavailableKind {
@@ -127,6 +131,8 @@ impl fmt::Display for UnavailableKind {
             Self::Status => "unexpected answer",
             Self::Body => "unusable body",
             Self::Digest => "digest mismatch",
+            Self::Resting => "left alone",
+            Self::Busy => "too much to ask",
         })
     }
 }

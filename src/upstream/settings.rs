@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
 use crate::clock::{duration_schema, read_duration};
 use crate::oci::{Repository, UpstreamName};
@@ -19,8 +20,11 @@ use crate::upstream::evidence_from::{Written, read_repositories};
 pub struct Settings {
     /// What clients call it.
     pub name: UpstreamName,
-    /// Where it is: `https://host[:port][/prefix]`, before `/v2/`. An `http://` address is how plain HTTP is allowed.
-    pub url: String,
+    /// Where it is: `https://host[:port][/prefix]`, before `/v2/`, or a list of such, each of which is asked where those before
+    /// it could not be. An `http://` address is how plain HTTP is allowed.
+    #[serde(deserialize_with = "read_urls")]
+    #[schemars(with = "Urls")]
+    pub url: Vec<String>,
     /// Whether it serves requests that name no upstream.
     #[serde(default)]
     pub default: bool,
@@ -55,6 +59,23 @@ pub struct Settings {
     #[serde(default = "idle_timeout", deserialize_with = "read_duration")]
     #[schemars(schema_with = "duration_schema")]
     pub idle_timeout: Duration,
+}
+
+/// `url`, as written: at least one.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "write \"https://registry.example.com\", or a list of such")]
+#[schemars(inline)]
+enum Urls {
+    One(String),
+    List(#[schemars(length(min = 1))] Vec<String>),
+}
+
+fn read_urls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    match Urls::deserialize(deserializer)? {
+        Urls::One(url) => Ok(vec![url]),
+        Urls::List(urls) if urls.is_empty() => Err(D::Error::custom("an upstream has at least one url")),
+        Urls::List(urls) => Ok(urls),
+    }
 }
 
 /// `auth = { username, password_file }` or `auth = { docker_config }`.
@@ -116,7 +137,7 @@ impl Settings {
     pub fn new(name: UpstreamName, url: impl Into<String>) -> Self {
         Self {
             name,
-            url: url.into(),
+            url: vec![url.into()],
             default: false,
             aliases: Vec::new(),
             auth: None,
@@ -134,9 +155,10 @@ impl Settings {
         Deadlines { connect: self.connect_timeout, answer: self.answer_timeout, idle: self.idle_timeout }
     }
 
-    /// Whether its address is one of plain HTTP, where anybody on the way can read and change what is fetched.
+    /// Whether an address of it is one of plain HTTP, where anybody on the way can read and change what is fetched.
     pub fn is_plain_http(&self) -> bool {
-        self.url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"))
+        let is_plain = |url: &String| url.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http://"));
+        self.url.iter().any(is_plain)
     }
 
     /// The files that must be there, each with the key that names it.
@@ -145,12 +167,12 @@ impl Settings {
         ca.into_iter().chain(self.auth.as_ref().map(AuthSettings::file)).collect()
     }
 
-    /// Whether its address is one that can be asked.
+    /// Whether each of its addresses is one that can be asked.
     ///
     /// # Errors
     /// [`AddressError`], which says what an address looks like.
     pub fn check_url(&self) -> Result<(), AddressError> {
-        check_address(&self.url)
+        self.url.iter().try_for_each(|url| check_address(url))
     }
 
     /// The files that it names, for whoever knows what they are relative to.
@@ -239,6 +261,19 @@ mod tests {
             assert!(error.contains("\"registry.example.com/signatures\""), "{wrong}: {error}");
         }
         assert!(from("5").unwrap_err().to_string().contains("upstream/repository"));
+    }
+
+    #[test]
+    fn there_is_one_address_or_more() {
+        let url = |value: &str| read(&format!("name = 'a'\nurl = {value}")).map(|settings| settings.url);
+        assert_eq!(url("'https://a'").unwrap(), ["https://a"]);
+        assert_eq!(url("['https://a', 'http://b']").unwrap(), ["https://a", "http://b"]);
+        assert!(url("[]").unwrap_err().to_string().contains("at least one"));
+        assert!(url("5").unwrap_err().to_string().contains("or a list of such"));
+        let settings = read("name = 'a'\nurl = ['https://a', 'http://b']").unwrap();
+        assert!(settings.is_plain_http(), "one in the clear is one too many");
+        let settings = read("name = 'a'\nurl = ['https://a', 'b']").unwrap();
+        assert!(settings.check_url().is_err());
     }
 
     #[test]

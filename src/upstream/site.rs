@@ -6,6 +6,7 @@ use http::{Method, StatusCode};
 use crate::upstream::exchange::{Call, Exchange, Redirects};
 use crate::upstream::patience::Patience;
 use crate::upstream::trouble::{Retry, Trouble};
+use crate::upstream::weather::Purpose;
 use crate::upstream::{Unavailable, UnavailableKind};
 
 const ANYTHING: &str = "*/*";
@@ -49,6 +50,6 @@ impl Site {
         let unaskable = |error: http::Error| Trouble::new(UnavailableKind::Status, error.to_string(), Retry::Never);
         let uri = self.exchange.base.at(&format!("/{path}")).map_err(unaskable)?;
         let (method, redirects) = (Method::GET, Redirects::Followed);
-        Ok(Call { method, uri, accept: ANYTHING, from: 0, scope: String::new(), redirects })
+        Ok(Call { method, uri, accept: ANYTHING, from: 0, scope: String::new(), redirects, purpose: Purpose::Blob })
     }
 }

@@ -52,6 +52,11 @@ impl Transport {
         Self { client, proxy, answer_timeout, idle_timeout, metrics }
     }
 
+    /// Longest that an answer is waited for.
+    pub(super) const fn answer_timeout(&self) -> Duration {
+        self.answer_timeout
+    }
+
     /// Sends `request` and waits for the headers of its answer, whatever its status.
     pub(super) async fn send(&self, mut request: Request<Empty<Bytes>>) -> Result<Response<Incoming>, Trouble> {
         if let Some(authorization) = self.proxy.authorization(request.uri()) {

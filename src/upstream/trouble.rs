@@ -25,6 +25,8 @@ pub(super) enum Retry {
     Soon,
     /// Not before this time has passed, by `Retry-After`.
     After(Duration),
+    /// Not before this time has passed, and nobody here waits for it.
+    Later(Duration),
 }
 
 impl Trouble {
@@ -52,7 +54,7 @@ impl Trouble {
 
     pub(super) fn of_upstream(self, name: &str) -> Unavailable {
         let retry_after = match self.retry {
-            Retry::After(wait) => Some(wait),
+            Retry::After(wait) | Retry::Later(wait) => Some(wait),
             Retry::Never | Retry::Soon => None,
         };
         Unavailable { upstream: name.to_owned(), kind: self.kind, text: self.text, retry_after }

@@ -24,6 +24,8 @@ use crate::upstream::patience::{Patience, Pause, RealPause};
 use crate::upstream::remote::Remote;
 use crate::upstream::settings::Deadlines;
 use crate::upstream::transport::Transport;
+use crate::upstream::ways::Ways;
+use crate::upstream::weather::Weather;
 use crate::upstream::{Names, Settings, Site, Upstream};
 
 /// Why the configured upstreams cannot be used.
@@ -196,14 +198,22 @@ struct Maker {
 impl Maker {
     fn make(&self, settings: &Settings) -> Result<Remote, UpstreamError> {
         let name = &settings.name;
+        let transport = self.transport(name.as_str(), settings.ca.as_deref(), settings.deadlines())?;
+        let exchanges =
+            settings.url.iter().map(|url| self.address(settings, url, &transport)).collect::<Result<_, _>>()?;
+        let ways = Ways::new(name.to_string(), exchanges, self.patience());
+        Ok(Remote::new(ways, Arc::clone(&self.surroundings.clock)))
+    }
+
+    /// One of its addresses. The credentials are for each of them.
+    fn address(&self, settings: &Settings, url: &str, transport: &Transport) -> Result<Exchange, UpstreamError> {
+        let name = &settings.name;
         let wrong_address = |source| UpstreamError::Address { name: name.clone(), source };
-        let base = Base::parse(&settings.url).map_err(wrong_address)?;
+        let base = Base::parse(url).map_err(wrong_address)?;
         let unreadable = |source| UpstreamError::Credentials { name: name.clone(), source };
         let credentials = settings.auth.as_ref().map(|auth| Credentials::read(auth, &base));
         let credentials = credentials.transpose().map_err(unreadable)?;
-        let transport = self.transport(name.as_str(), settings.ca.as_deref(), settings.deadlines())?;
-        let exchange = self.exchange(base, credentials, transport);
-        Ok(Remote::new(name.to_string(), exchange, self.patience()))
+        Ok(self.exchange(name.as_str(), base, credentials, transport.clone()))
     }
 
     fn site(&self, url: &str, ca: Option<&Path>) -> Result<Site, UpstreamError> {
@@ -211,7 +221,8 @@ impl Maker {
         let base = Base::parse(url).map_err(wrong_address)?;
         let name = base.host_and_port().to_owned();
         let transport = self.transport(&name, ca, Deadlines::usual())?;
-        Ok(Site::new(name, self.exchange(base, None, transport), self.patience()))
+        let exchange = self.exchange(&name, base, None, transport);
+        Ok(Site::new(name, exchange, self.patience()))
     }
 
     fn transport(&self, name: &str, ca: Option<&Path>, deadlines: Deadlines) -> Result<Transport, UpstreamError> {
@@ -220,10 +231,12 @@ impl Maker {
         Ok(Transport::new(connector, proxy, deadlines, self.metrics.of(name)))
     }
 
-    fn exchange(&self, base: Base, credentials: Option<Credentials>, transport: Transport) -> Exchange {
+    fn exchange(&self, name: &str, base: Base, credentials: Option<Credentials>, transport: Transport) -> Exchange {
         let clock = Arc::clone(&self.surroundings.clock);
         let login = Login::new(base.origin.clone(), credentials, transport.clone(), Arc::clone(&clock));
-        Exchange { base, transport, login, clock }
+        let metrics = self.metrics.weather(name, base.host_and_port());
+        let weather = Weather::new(Arc::clone(&clock), transport.answer_timeout(), metrics);
+        Exchange { base, transport, weather, login, clock }
     }
 
     fn patience(&self) -> Patience {

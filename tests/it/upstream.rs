@@ -6,6 +6,8 @@ mod lists;
 mod manifests;
 mod redirects;
 mod way;
+mod ways;
+mod weather;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,7 +45,8 @@ impl Bed {
     }
 
     fn through(proxy: Proxy, registry: Registry, settings: &Settings) -> Self {
-        let (pauses, clock) = (Arc::new(Pauses::default()), Arc::new(HandClock::default()));
+        let clock = Arc::new(HandClock::default());
+        let pauses = Arc::new(Pauses { made: Mutex::default(), clock: Arc::clone(&clock) });
         let pause: Arc<dyn Pause> = Arc::<Pauses>::clone(&pauses);
         let surroundings = Surroundings { clock: Arc::<HandClock>::clone(&clock), pause, proxy };
         let metrics = prometheus::Registry::new();
@@ -74,20 +77,24 @@ fn kind<T: std::fmt::Debug>(answer: Result<T, Unavailable>) -> UnavailableKind {
     answer.unwrap_err().kind
 }
 
-/// Remembers the pauses instead of making them.
-#[derive(Debug, Default)]
-struct Pauses(Mutex<Vec<Duration>>);
+/// Moves the clock instead of waiting.
+#[derive(Debug)]
+struct Pauses {
+    made: Mutex<Vec<Duration>>,
+    clock: Arc<HandClock>,
+}
 
 impl Pauses {
     fn all(&self) -> Vec<Duration> {
-        self.0.lock().unwrap().clone()
+        self.made.lock().unwrap().clone()
     }
 }
 
 #[async_trait]
 impl Pause for Pauses {
     async fn rest(&self, duration: Duration) {
-        self.0.lock().unwrap().push(duration);
+        self.made.lock().unwrap().push(duration);
+        *self.clock.0.lock().unwrap() += duration;
     }
 }
 

@@ -57,7 +57,7 @@ async fn a_handshake_that_stands_still_ends_in_time() {
 async fn an_address_may_have_a_prefix() {
     let registry = Registry::start().await;
     let url = format!("{}/hub/", registry.url());
-    let bed = Bed::with(registry, |settings| settings.url = url);
+    let bed = Bed::with(registry, |settings| settings.url = vec![url]);
     bed.upstream.resolve(&app(), &tag("v1")).await.unwrap();
     assert_eq!(bed.asked("HEAD /hub/v2/lib/app/manifests/v1"), 1);
 }
