@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bonafide::evidence::{Evidence, Via, layers};
+use bonafide::evidence::{Attestation, Evidence, Via, attestation_manifests, layers, unsigned_statements};
 use bonafide::oci::{Digest, parse_manifest};
 use serde_json::{Value, json};
 
@@ -70,4 +70,25 @@ pub fn input_of_layer(bytes: &[u8], annotations: &BTreeMap<String, String>) -> V
         input.extend(annotations.get(name).map_or(&[][..], |text| text.as_bytes()));
     }
     input
+}
+
+/// The attestations that `links` come to, put together as the gate does: an index, an attestation manifest, a bundle that
+/// should be its signature, and a statement that it should list. By the digest of the manifest, and by that which the index
+/// has.
+pub fn attestations([index, manifest, signature, statement]: [&[u8]; 4]) -> Vec<Attestation> {
+    let digest = Digest::of(manifest);
+    let (Ok(index), Ok(parsed)) = (parse_manifest(index), parse_manifest(manifest)) else { return Vec::new() };
+    let listed = unsigned_statements(&parsed, digest).unwrap_or_default();
+    let statements: Vec<_> = listed.iter().take(4).map(|it| (it.source, statement.to_vec().into())).collect();
+    let signatures: Vec<_> = piece(BUNDLE, &BTreeMap::new(), signature).into_iter().collect();
+    let attestation = |digest, about| Attestation {
+        about,
+        digest,
+        manifest: manifest.to_vec().into(),
+        found_in: None,
+        signatures: signatures.clone(),
+        statements: statements.clone(),
+    };
+    let pairs = attestation_manifests(&index).into_iter().take(2);
+    pairs.flat_map(|(named, about)| [attestation(named, about), attestation(digest, about)]).collect()
 }

@@ -3,7 +3,9 @@
 pub mod evidence;
 pub mod heap;
 pub mod predicate;
+pub mod repository;
 pub mod seeds;
+pub mod time;
 pub mod world;
 
 #[expect(dead_code, reason = "the targets use some of it")]

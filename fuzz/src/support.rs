@@ -4,3 +4,5 @@
 pub(crate) mod authority;
 #[path = "../../tests/it/support/content.rs"]
 pub(crate) mod content;
+#[path = "../../tests/it/support/tuf.rs"]
+pub(crate) mod tuf;

@@ -8,15 +8,16 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bonafide::config::{Config, Environment};
-use bonafide::evidence::Evidence;
+use bonafide::evidence::{Attestation, Evidence};
 use bonafide::oci::{Image as Reference, Repository};
 use bonafide::policy::{Decision, Request};
 use bonafide::trust::Trust;
-use bonafide::verify::{self, Coverage, Fact, Proof, Subject};
+use bonafide::verify::{self, Coverage, Fact, Proof, Subject, check_attestations};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::evidence::{self, BUNDLE};
+use crate::evidence::{self, BUNDLE, attestations};
 use crate::support::authority::Authority;
 use crate::support::authority::certificate::pem;
 use crate::support::authority::identity::{Build, CONTAINER_GENERATOR, builder};
@@ -84,8 +85,26 @@ pub struct World {
     now: Timestamp,
     /// Every good piece: its media type, its annotations, its bytes.
     pub good: Vec<Good>,
+    /// Good chains of BuildKit.
+    pub chains: Vec<Chain>,
     /// Who may be found to have said what, and when.
     known: BTreeSet<String>,
+    /// All that can be proven of the image.
+    facts: Vec<Arc<Fact>>,
+    folder: TempDir,
+}
+
+/// How BuildKit's statements about an image are signed.
+#[derive(Debug, Clone)]
+pub struct Chain {
+    /// The index that lists the image and the attestation manifest.
+    pub index: Vec<u8>,
+    /// The attestation manifest.
+    pub manifest: Vec<u8>,
+    /// A bundle: who signed that.
+    pub signature: Vec<u8>,
+    /// A statement that it lists.
+    pub statement: Vec<u8>,
 }
 
 /// A good piece of evidence.
@@ -123,10 +142,42 @@ impl World {
             let sealed = notary.draft(format, &image.manifest, image.media_type, authority.time()).seal();
             Good::of_envelope(&sealed)
         }));
-        let mut world = Self { trust, config, image, now, good, known: BTreeSet::new() };
-        world.known = world.good.iter().flat_map(|good| world.prove(good)).map(|fact| essence(&fact)).collect();
+        let (chains, known, facts) = (chains(&authority), BTreeSet::new(), Vec::new());
+        let mut world = Self { trust, config, image, now, good, chains, known, facts, folder };
+        world.facts = world.good.iter().flat_map(|good| world.prove(good)).map(Arc::new).collect();
+        world.known = world.facts.iter().map(|fact| essence(fact)).collect();
         assert!(world.known.len() > 10, "the authority proves nothing: {:?}", world.known);
+        let relayed: BTreeSet<_> = world.chains.iter().flat_map(|chain| world.follow(chain)).collect();
+        assert_eq!(relayed.len(), world.chains.len(), "a chain proves nothing");
+        world.known.extend(relayed);
         world
+    }
+
+    /// What is proven by a good chain.
+    fn follow(&self, chain: &Chain) -> Vec<String> {
+        let relayed = check_attestations(&attestations(chain.links()), &self.trust, self.now);
+        relayed.facts.iter().map(essence).collect()
+    }
+
+    /// Checks what attestation manifests say.
+    ///
+    /// # Panics
+    /// If they prove what nobody signed.
+    pub fn relay(&self, attestations: &[Attestation]) -> Vec<Fact> {
+        let facts = check_attestations(attestations, &self.trust, self.now).facts;
+        for fact in &facts {
+            assert!(self.known.contains(&essence(fact)), "nobody signed {fact:?}");
+        }
+        facts
+    }
+
+    /// What a rule with `condition` says of all that can be proven of the image; none if that is no condition.
+    pub fn ask(&self, condition: &str) -> Option<Decision> {
+        let name = "name = \"all\"";
+        let rule = format!("{name}\ncondition = {}", toml::Value::from(condition));
+        let text = CONFIG.replacen(name, &rule, 1);
+        let config = Config::parse(&text, "fuzz", self.folder.path(), &Environment::default()).ok()?;
+        Some(self.judge_by(&config, self.facts.clone()))
     }
 
     fn prove(&self, good: &Good) -> Vec<Fact> {
@@ -153,11 +204,15 @@ impl World {
 
     /// What the rules say of `facts`.
     pub fn judge(&self, facts: Vec<Fact>) -> Decision {
+        self.judge_by(&self.config, facts.into_iter().map(Arc::new).collect())
+    }
+
+    fn judge_by(&self, config: &Config, facts: Vec<Arc<Fact>>) -> Decision {
         let repository: Repository = "docker.io/acme/app".parse::<Reference>().expect("a reference").repository;
         let digest = self.image.digest();
         let proof = Proof {
             subject: digest,
-            facts: facts.into_iter().map(Arc::new).collect(),
+            facts,
             flaws: Vec::new(),
             children: Vec::new(),
             elsewhere: Vec::new(),
@@ -165,7 +220,7 @@ impl World {
             collected_at: self.now,
         };
         let request = Request { repository: &repository, tag: None, digest };
-        self.config.policy.judge(&request, Some(&proof), self.now).decision
+        config.policy.judge(&request, Some(&proof), self.now).decision
     }
 }
 
@@ -230,6 +285,32 @@ fn essence(fact: &Fact) -> String {
 
 fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).expect("a file in a temporary folder");
+}
+
+impl Chain {
+    /// From the index to the statement.
+    pub fn links(&self) -> [&[u8]; 4] {
+        [&self.index, &self.manifest, &self.signature, &self.statement]
+    }
+}
+
+/// One for each platform of an image.
+fn chains(authority: &Authority) -> Vec<Chain> {
+    let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
+    let image =
+        Image::with_attestations("chained", |digest| Statement::provenance_v1(digest, &build, &build.workflow_uri()));
+    let signer = authority.keyless(&build.identity());
+    let attestations = image.children.iter().filter(|child| child.annotations.is_some());
+    let chain = |attestation: &Image| {
+        let signed = signer.attest(&Statement::signature(attestation.digest()));
+        Chain {
+            index: image.manifest.clone(),
+            manifest: attestation.manifest.clone(),
+            signature: signed.to_bundle(BundleVersion::V0_3).to_string().into_bytes(),
+            statement: attestation.blobs.last().expect("a statement").clone(),
+        }
+    };
+    attestations.map(chain).collect()
 }
 
 /// One of each form, by certificate and by key, with each kind of log entry and of predicate.

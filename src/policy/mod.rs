@@ -6,6 +6,8 @@ mod chain;
 mod condition;
 mod denied;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod identity;
 mod judge;
 mod level;

@@ -6,6 +6,8 @@
 
 mod built_in;
 mod domain;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod key;
 mod metrics;
 mod notation;
