@@ -65,13 +65,13 @@ pub struct IndexedPackage {
 #[async_trait]
 pub trait PackageStore: Send + Sync {
     /// Keeps what is in an image, in place of what was kept of it before; nothing happens if that was proven at the same
-    /// time. Of more images than are kept, those that were admitted first are forgotten.
+    /// time. Of more images than are kept, those that were admitted first are forgotten: returned are those.
     async fn keep_packages(
         &self,
         image: &Contained,
         packages: &[IndexedPackage],
         now: Timestamp,
-    ) -> Result<(), FactsError>;
+    ) -> Result<Vec<(Repository, Digest)>, FactsError>;
 
     /// The images with a package of that name, and of that version if there is one, the latest admitted first.
     async fn holders(&self, name: &str, version: Option<&str>, most: u32) -> Result<Vec<Holder>, FactsError>;
@@ -116,9 +116,17 @@ impl Index {
             let listed = image.packages.clone();
             let Ok(packages) = spawn_blocking(move || indexed(&listed)).await else { return };
             match store.keep_packages(&image, &packages, now()).await {
-                Ok(()) => self.written.insert(key, image.proven_at).await,
+                Ok(forgotten) => self.note_written(key, image.proven_at, &forgotten).await,
                 Err(error) => tracing::error!(digest = %image.digest, %error, "cannot keep the packages of an image"),
             }
+        }
+    }
+
+    /// What the database forgot is written with its next request.
+    async fn note_written(&self, key: (Repository, Digest), proven_at: Timestamp, forgotten: &[(Repository, Digest)]) {
+        self.written.insert(key, proven_at).await;
+        for image in forgotten {
+            self.written.invalidate(image).await;
         }
     }
 }
@@ -143,4 +151,71 @@ fn entry(package: &Package) -> Option<IndexedPackage> {
     let version = purl.version().map(Cow::into_owned);
     let version = version.or_else(|| package.version.as_deref().map(str::to_owned));
     Some(IndexedPackage { name: purl.key(), version: version.unwrap_or_default(), purl: text.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Keeps one image, and says which it was given.
+    struct Forgetful {
+        kept: Mutex<Option<(Repository, Digest)>>,
+        given: mpsc::Sender<Digest>,
+    }
+
+    #[async_trait]
+    impl PackageStore for Forgetful {
+        async fn keep_packages(
+            &self,
+            image: &Contained,
+            _: &[IndexedPackage],
+            _: Timestamp,
+        ) -> Result<Vec<(Repository, Digest)>, FactsError> {
+            self.given.send(image.digest).await.unwrap();
+            let before = self.kept.lock().unwrap().replace((image.repository.clone(), image.digest));
+            Ok(before.into_iter().collect())
+        }
+
+        async fn holders(&self, _: &str, _: Option<&str>, _: u32) -> Result<Vec<Holder>, FactsError> {
+            Ok(Vec::new())
+        }
+    }
+
+    fn image(name: &str) -> Contained {
+        Contained {
+            repository: "docker.io/acme/app".parse().unwrap(),
+            digest: Digest::of(name.as_bytes()),
+            proven_at: Timestamp::UNIX_EPOCH,
+            packages: Vec::new(),
+        }
+    }
+
+    /// Those of `names` that the database is given, in order, up to as many as `most`.
+    async fn written(names: &[&str], most: usize) -> Vec<Digest> {
+        let (given, mut receiver) = mpsc::channel(WAITING);
+        let (index, store) = (Index::new(), Forgetful { kept: Mutex::new(None), given });
+        names.iter().for_each(|name| index.add(image(name)));
+        let mut written = Vec::new();
+        let gather = async {
+            while written.len() < most {
+                written.extend(receiver.recv().await);
+            }
+        };
+        tokio::select! {
+            () = index.write(&store, || Timestamp::UNIX_EPOCH) => {}
+            () = gather => {}
+        }
+        written
+    }
+
+    #[tokio::test]
+    async fn an_image_is_written_once() {
+        assert_eq!(written(&["a", "a", "b"], 2).await, [Digest::of(b"a"), Digest::of(b"b")]);
+    }
+
+    #[tokio::test]
+    async fn an_image_that_the_database_forgot_is_written_again() {
+        let expected = [b"a", b"b", b"a"].map(|name| Digest::of(name));
+        assert_eq!(written(&["a", "b", "a", "c"], 3).await, expected);
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::gate::detail::bounded;
 use crate::oci::{Digest, ErrorCode, Repository};
 use crate::policy::{RequirementKind, Verdict, VerdictView};
 
@@ -150,9 +151,9 @@ impl Denial {
         message
     }
 
-    /// The verdict for programs, as in `bonafide verify --json`.
+    /// The verdict for programs, as in `bonafide verify --json`, but no longer than 64 KiB.
     pub fn detail(&self) -> Value {
-        verdict_json(&self.name, self.digest, &self.verdict)
+        bounded(verdict_json(&self.name, self.digest, &self.verdict))
     }
 
     fn reason(&self) -> String {

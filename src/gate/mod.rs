@@ -8,6 +8,7 @@ mod bases;
 mod children;
 mod collect;
 mod contents;
+mod detail;
 mod evidence;
 mod explain;
 mod judge;

@@ -22,11 +22,11 @@ impl PackageStore for Sqlite {
         image: &Contained,
         packages: &[IndexedPackage],
         now: Timestamp,
-    ) -> Result<(), FactsError> {
+    ) -> Result<Vec<(Repository, Digest)>, FactsError> {
         let id = identifier(&image.repository, image.digest);
         let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed(KEEP))?;
         if !keep_image(&mut transaction, id, image, now).await? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         forget_packages(&mut transaction, id).await?;
         for rows in packages.chunks(ROWS) {
@@ -36,8 +36,9 @@ impl PackageStore for Sqlite {
             });
             insert.build().execute(&mut *transaction).await.map_err(failed(KEEP))?;
         }
-        forget_first(&mut transaction).await?;
-        transaction.commit().await.map_err(failed(KEEP))
+        let forgotten = forget_first(&mut transaction, IMAGES).await?;
+        transaction.commit().await.map_err(failed(KEEP))?;
+        Ok(forgotten)
     }
 
     async fn holders(&self, name: &str, version: Option<&str>, most: u32) -> Result<Vec<Holder>, FactsError> {
@@ -80,19 +81,30 @@ async fn forget_packages(connection: &mut SqliteConnection, id: i64) -> Result<(
     Ok(())
 }
 
-/// Forgets the images that were admitted first, down to as many as are kept.
-async fn forget_first(connection: &mut SqliteConnection) -> Result<(), FactsError> {
+/// Forgets the images that were admitted first, down to as many as are kept, and returns them.
+async fn forget_first(connection: &mut SqliteConnection, kept: u32) -> Result<Vec<(Repository, Digest)>, FactsError> {
     const COUNT: &str = "SELECT COUNT(*) FROM images";
-    const FIRST: &str = "SELECT id FROM images ORDER BY admitted_at, id LIMIT $1";
+    const FIRST: &str = "SELECT id, upstream, repository, digest FROM images ORDER BY admitted_at, id LIMIT $1";
     let count: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *connection).await.map_err(failed(KEEP))?;
-    let excess = (count - i64::from(IMAGES)).max(0);
-    let first = sqlx::query_scalar(FIRST).bind(excess).fetch_all(&mut *connection).await;
-    for id in first.map_err(failed(KEEP))? {
+    let excess = (count - i64::from(kept)).max(0);
+    let first = sqlx::query(FIRST).bind(excess).fetch_all(&mut *connection).await.map_err(failed(KEEP))?;
+    let mut forgotten = Vec::new();
+    for row in &first {
+        let id: i64 = row.try_get(0).map_err(failed(KEEP))?;
         forget_packages(connection, id).await?;
         let query = sqlx::query("DELETE FROM images WHERE id = $1").bind(id);
         query.execute(&mut *connection).await.map_err(failed(KEEP))?;
+        forgotten.push(image(row, KEEP)?);
     }
-    Ok(())
+    Ok(forgotten)
+}
+
+/// The image in the second to fourth columns.
+fn image(row: &SqliteRow, action: &'static str) -> Result<(Repository, Digest), FactsError> {
+    let text = |index| column::<String>(row, index, action);
+    let repository = format!("{}/{}", text(1)?, text(2)?);
+    let parsed = repository.parse().map_err(|_| FactsError::Row { action, text: repository })?;
+    Ok((parsed, digest(text(3)?, action)?))
 }
 
 /// The beginning of a digest over all that tells an image from others.
@@ -102,14 +114,47 @@ pub(super) fn identifier(repository: &Repository, digest: Digest) -> i64 {
 }
 
 fn holder(row: &SqliteRow) -> Result<Holder, FactsError> {
-    let text = |index| column::<String>(row, index, READ);
+    let (repository, digest) = image(row, READ)?;
     let admitted: i64 = row.try_get(4).map_err(failed(READ))?;
-    let broken = |text: String| FactsError::Row { action: READ, text };
-    let repository = format!("{}/{}", text(1)?, text(2)?);
+    let broken = |_| FactsError::Row { action: READ, text: admitted.to_string() };
     Ok(Holder {
-        repository: repository.parse().map_err(|_| broken(repository))?,
-        digest: digest(text(3)?, READ)?,
-        purl: text(0)?,
-        admitted_at: Timestamp::from_microsecond(admitted).map_err(|_| broken(admitted.to_string()))?,
+        repository,
+        digest,
+        purl: column(row, 0, READ)?,
+        admitted_at: Timestamp::from_microsecond(admitted).map_err(broken)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contained(name: &str) -> (Contained, Vec<IndexedPackage>) {
+        let image = Contained {
+            repository: "docker.io/acme/app".parse().unwrap(),
+            digest: Digest::of(name.as_bytes()),
+            proven_at: Timestamp::UNIX_EPOCH,
+            packages: Vec::new(),
+        };
+        let (purl, version) = ("pkg:npm/axios@1.14.1".to_owned(), "1.14.1".to_owned());
+        (image, vec![IndexedPackage { name: "npm/axios".to_owned(), version, purl }])
+    }
+
+    #[tokio::test]
+    async fn the_images_that_are_forgotten_are_those_that_were_admitted_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Sqlite::open(folder.path()).await.unwrap();
+        for (second, name) in [(2, "b"), (1, "a"), (3, "c")] {
+            let (image, packages) = contained(name);
+            let now = Timestamp::from_second(second).unwrap();
+            assert_eq!(store.keep_packages(&image, &packages, now).await.unwrap(), []);
+        }
+        let mut transaction = store.writer.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let forgotten = forget_first(&mut transaction, 1).await.unwrap();
+        transaction.commit().await.unwrap();
+        let images = ["a", "b"].map(|name| contained(name).0);
+        assert_eq!(forgotten, images.map(|image| (image.repository, image.digest)));
+        let holders = store.holders("npm/axios", None, 10).await.unwrap();
+        assert_eq!(holders.iter().map(|holder| holder.digest).collect::<Vec<_>>(), [Digest::of(b"c")]);
+    }
 }
