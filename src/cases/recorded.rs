@@ -81,11 +81,16 @@ impl<'a> Sources for Recorded<'a> {
         self.upstreams.canonical(upstream)
     }
 
-    fn verdict(&self, policy: &Policy, request: &Request<'_>, proof: Option<&Self::Proof>) -> Verdict {
-        match proof {
+    async fn verdict(
+        &self,
+        policy: &Arc<Policy>,
+        request: &Request<'_>,
+        proof: Option<&Self::Proof>,
+    ) -> Result<Verdict, Refusal> {
+        Ok(match proof {
             Some(facts) => facts.verdict(policy, request, self.now),
             None => policy.judge(request, None, self.now),
-        }
+        })
     }
 
     async fn proof(&self, of: &Repository, digest: Digest) -> Result<Self::Proof, Refusal> {

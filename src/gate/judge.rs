@@ -211,7 +211,7 @@ impl<S: Sources> Judge<S> {
             if proof.is_none() && self.policy.needs_proof(&request, self.sources.now()) {
                 *proof = Some(self.sources.proof(repository, root).await?);
             }
-            let verdict = self.sources.verdict(&self.policy, &request, proof.as_ref());
+            let verdict = self.sources.verdict(&self.policy, &request, proof.as_ref()).await?;
             let verdict = self.with_bases(target, root, verdict).await;
             match verdict.decision {
                 Decision::Admit => return Ok(verdict),

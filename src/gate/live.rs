@@ -1,9 +1,9 @@
 //! What the gate finds out for one decision: from its stores, and from upstreams where they know nothing.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 
 use crate::facts::{GrantKind, ProofKey};
 use crate::gate::Gate;
@@ -33,9 +33,17 @@ impl Sources for Live<'_> {
         self.gate.upstreams.names().canonical(upstream)
     }
 
-    fn verdict(&self, policy: &Policy, request: &Request<'_>, proof: Option<&Arc<Proof>>) -> Verdict {
+    async fn verdict(
+        &self,
+        policy: &Arc<Policy>,
+        request: &Request<'_>,
+        proof: Option<&Arc<Proof>>,
+    ) -> Result<Verdict, Refusal> {
         let seen = proof.map(|proof| as_far_as_trust_goes(proof, policy, request, &self.trust));
-        policy.judge(request, seen.as_deref(), self.now())
+        match seen.as_deref().filter(|proof| policy.takes_long(request, proof, self.now())) {
+            None => Ok(policy.judge(request, seen.as_deref(), self.now())),
+            Some(_) => self.gate.judge_apart(policy, request, seen).await,
+        }
     }
 
     async fn proof(&self, of: &Repository, digest: Digest) -> Result<Arc<Proof>, Refusal> {
@@ -105,6 +113,23 @@ impl Gate {
         self.facts.prove(&self.key(repository, root, trust), proving).await
     }
 
+    /// Judges away from the threads that answer requests, as many digests at once as are proven at once.
+    async fn judge_apart(
+        &self,
+        policy: &Arc<Policy>,
+        &Request { repository, tag, digest }: &Request<'_>,
+        proof: Option<Arc<Proof>>,
+    ) -> Result<Verdict, Refusal> {
+        let core = self.prover.core().await?;
+        let (policy, repository, tag, now) = (Arc::clone(policy), repository.clone(), tag.cloned(), self.clock.now());
+        let judging = move || {
+            // Held here, since judging goes on when whoever asked is gone.
+            let _held = core;
+            policy.judge(&Request { repository: &repository, tag: tag.as_ref(), digest }, proof.as_deref(), now)
+        };
+        spawn_blocking(judging).await.map_err(Refusal::undecided)
+    }
+
     /// What is proven under one snapshot, or with evidence of one place, is never found without it.
     fn key(&self, repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
         let (repository, elsewhere) = (repository.clone(), self.elsewhere(repository));
@@ -114,12 +139,12 @@ impl Gate {
 
 /// `proof` as it is for a rule that names a trust domain whose root is not there yet: what is not proven under that domain
 /// may be so in a moment.
-fn as_far_as_trust_goes<'a>(proof: &'a Proof, policy: &Policy, request: &Request<'_>, trust: &Trust) -> Cow<'a, Proof> {
+fn as_far_as_trust_goes(proof: &Arc<Proof>, policy: &Policy, request: &Request<'_>, trust: &Trust) -> Arc<Proof> {
     match trust.awaited().iter().find(|domain| policy.relies_on(request, domain)) {
-        None => Cow::Borrowed(proof),
+        None => Arc::clone(proof),
         Some(domain) => {
             let failure = format!("the trusted root of {domain} is not there yet");
-            Cow::Owned(Proof { coverage: Coverage::Partial { failure }, ..proof.clone() })
+            Arc::new(Proof { coverage: Coverage::Partial { failure }, ..Proof::clone(proof) })
         }
     }
 }

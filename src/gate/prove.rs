@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use prometheus::Histogram;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -78,7 +78,7 @@ impl Prover {
         if evidence.is_empty() && attestations.is_empty() {
             return Ok(proof);
         }
-        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(Refusal::undecided)?;
+        let core = self.core().await?;
         let now = self.clock.now();
         let checking = move || {
             // Held here, since checking goes on when whoever asked is gone.
@@ -97,6 +97,11 @@ impl Prover {
             proof.coverage = Coverage::Bounded;
         }
         Ok(proof)
+    }
+
+    /// Leave to keep one core busy.
+    pub(in crate::gate) async fn core(&self) -> Result<OwnedSemaphorePermit, Refusal> {
+        Arc::clone(&self.cores).acquire_owned().await.map_err(Refusal::undecided)
     }
 }
 

@@ -20,7 +20,12 @@ pub trait Sources: Sync {
     fn canonical(&self, upstream: &UpstreamName) -> Option<&UpstreamName>;
 
     /// What rules say of `request` by what is known of its digest.
-    fn verdict(&self, policy: &Policy, request: &Request<'_>, proof: Option<&Self::Proof>) -> Verdict;
+    fn verdict(
+        &self,
+        policy: &Arc<Policy>,
+        request: &Request<'_>,
+        proof: Option<&Self::Proof>,
+    ) -> impl Future<Output = Result<Verdict, Refusal>> + Send;
 
     /// What is known of `digest`, found out first if nothing is.
     fn proof(&self, of: &Repository, digest: Digest) -> impl Future<Output = Result<Self::Proof, Refusal>> + Send;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::evidence::Sbom;
 use crate::oci::Tag;
 use crate::policy::chain;
 use crate::policy::condition::{Asked, Condition};
@@ -253,11 +254,21 @@ impl<'a> Candidates<'a> {
     }
 
     fn denied(&self, demand: &SbomRule) -> Vec<Reason> {
+        self.searched(demand).flat_map(|sbom| demand.denied_in(sbom, self.feeds).to_vec()).collect()
+    }
+
+    /// Whether weighing them by `rule` goes through a long bill of materials for the first time.
+    pub(super) fn take_long(&self, rule: &Rule) -> bool {
+        let demand = rule.sbom.as_ref();
+        demand.is_some_and(|demand| self.searched(demand).any(|sbom| demand.takes_long(sbom, self.feeds)))
+    }
+
+    /// The bills of materials in which nothing may be that is denied.
+    fn searched(&self, demand: &SbomRule) -> impl Iterator<Item = &'a Sbom> {
         let of_children = chain::of_children(self.proof).filter(|fact| claims(fact.claim(), RequirementKind::Sbom));
         let facts = self.of(RequirementKind::Sbom).chain(of_children);
         let facts = facts.filter(|fact| demand.check_signer(fact.signer()).is_ok());
-        let sboms = facts.filter_map(|fact| fact.claim().sbom());
-        sboms.flat_map(|sbom| demand.denied_in(sbom, self.feeds).to_vec()).collect()
+        facts.filter_map(|fact| fact.claim().sbom())
     }
 
     /// A requirement is met by one fact that meets every line of it; lines are never pieced together from several. Where

@@ -43,6 +43,16 @@ impl Policy {
         }
     }
 
+    /// Whether [judging](Self::judge) goes through a long bill of materials that was not held against these rules and feeds
+    /// before. It is done once, and better not where requests are answered.
+    pub fn takes_long(&self, request: &Request<'_>, proof: &Proof, now: Timestamp) -> bool {
+        let rule = self.rule(request.repository, request.tag).filter(|rule| rule.sbom.is_some());
+        rule.is_some_and(|rule| {
+            let feeds = self.feeds.load();
+            Candidates { proof, revoked: &self.revoked, feeds: &feeds, request, now }.take_long(rule)
+        })
+    }
+
     /// The verdict on `tag` where none of its digests could have another: no rule, or a denial, and no exception. Then the
     /// upstream need not be asked what the tag means.
     pub fn refuses(&self, repository: &Repository, tag: &Tag) -> Option<Verdict> {

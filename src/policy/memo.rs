@@ -49,6 +49,12 @@ impl Memo {
         reasons
     }
 
+    /// Whether [`get`](Self::get) would find nothing anew.
+    pub(super) fn knows(&self, packages: &Arc<[Package]>, feed: Option<&Arc<Feed>>) -> bool {
+        let place = Arc::as_ptr(packages).cast::<Package>().addr();
+        self.lock().get(&place).is_some_and(|found| found.of(packages, feed).is_some())
+    }
+
     /// Nothing that can panic runs under this lock, and all that it guards can be found again.
     fn lock(&self) -> MutexGuard<'_, HashMap<usize, Found>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -85,7 +91,9 @@ mod tests {
     fn a_bill_is_gone_through_once_for_each_feed() {
         let (memo, bill) = (Memo::default(), bill("a"));
         let (old, new) = (Arc::new(Feed::default()), Arc::new(Feed::default()));
+        assert!(!memo.knows(&bill, Some(&old)));
         assert_eq!(memo.get(&bill, Some(&old), || reasons("old"))[0].text, "old");
+        assert!(memo.knows(&bill, Some(&old)) && !memo.knows(&bill, Some(&new)) && !memo.knows(&bill, None));
         assert_eq!(memo.get(&bill, Some(&old), || panic!("again"))[0].text, "old");
         assert_eq!(memo.get(&bill, Some(&new), || reasons("new"))[0].text, "new");
         assert_eq!(memo.get(&bill, None, || reasons("none"))[0].text, "none");

@@ -23,6 +23,8 @@ use crate::verify::Signer;
 
 /// Most findings in one bill that are told: a reader acts on the first.
 const FINDINGS: usize = 16;
+/// Most packages that are gone through where requests are answered: a thousand take about a millisecond.
+const AT_ONCE: usize = 1000;
 /// The qualifier with a range of versions (package-url, "Known qualifiers").
 const RANGE: &str = "vers=";
 
@@ -99,6 +101,12 @@ impl SbomRule {
     pub(super) fn denied_in(&self, sbom: &Sbom, feeds: &Feeds) -> Arc<[Reason]> {
         let feed = self.feed.as_ref().and_then(|path| feeds.0.get(path));
         self.found.get(&sbom.packages, feed, || self.find(&sbom.packages, feed.map(|feed| &**feed)))
+    }
+
+    /// Whether telling that takes a while: the bill is long, and was not gone through before with this feed.
+    pub(super) fn takes_long(&self, sbom: &Sbom, feeds: &Feeds) -> bool {
+        let feed = self.feed.as_ref().and_then(|path| feeds.0.get(path));
+        self.denies() && sbom.packages.len() > AT_ONCE && !self.found.knows(&sbom.packages, feed)
     }
 
     fn find(&self, packages: &[Package], feed: Option<&Feed>) -> Vec<Reason> {

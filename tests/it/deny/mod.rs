@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bonafide::evidence::{Predicate, Statement};
 use bonafide::oci::{Digest, Repository};
 use bonafide::policy::{
-    Decision, Known, Policy, PolicyError, PolicyProblem, RangeError, Reason, ReasonCode, Request, Settings,
+    Decision, Feed, Known, Policy, PolicyError, PolicyProblem, RangeError, Reason, ReasonCode, Request, Settings,
 };
 use bonafide::verify::Proof;
 use jiff::Timestamp;
@@ -78,6 +78,28 @@ fn assert_denied(policy: &Policy, proof: &Proof, code: ReasonCode, text: &str) {
 
 fn assert_admitted(policy: &Policy, proof: &Proof) {
     assert_eq!(judge(policy, proof), (Decision::Admit, None));
+}
+
+/// Whether judging goes through a long bill for the first time.
+fn takes_long(policy: &Policy, proof: &Proof) -> bool {
+    let repository: Repository = "docker.io/acme/app".parse().unwrap();
+    policy.takes_long(&Request { repository: &repository, tag: None, digest: digest() }, proof, Timestamp::UNIX_EPOCH)
+}
+
+#[test]
+fn a_long_bill_takes_long_once() {
+    let purls: Vec<_> = (0..2000).map(|number| format!("pkg:npm/package-{number}@1.0.0")).collect();
+    let components: Vec<_> = purls.iter().map(|purl| json!({"name": "p", "purl": purl})).collect();
+    let (long, short) = (proof(&json!(components)), proof(&json!(components[..100])));
+    let policy = compile("deny_packages = ['pkg:npm/axios@1.14.1']\ndeny_feed = 'feed.json'").unwrap();
+    let path = std::path::Path::new("feed.json");
+    for feed in [Arc::new(Feed::default()), Arc::new(Feed::default())] {
+        policy.replace_feed(path, &feed);
+        assert!(takes_long(&policy, &long) && !takes_long(&policy, &short));
+        assert_admitted(&policy, &long);
+        assert!(!takes_long(&policy, &long));
+    }
+    assert!(!takes_long(&compile("signed_by = { key = 'release' }").unwrap(), &long), "nothing is denied");
 }
 
 #[test]
@@ -228,7 +250,7 @@ fn what_was_found_once_is_found_again_and_nothing_else() {
     }
 }
 
-fn fed(policy: &Policy, feed: bonafide::policy::Feed) {
+fn fed(policy: &Policy, feed: Feed) {
     let path = policy.feeds().into_iter().next().unwrap().to_owned();
     policy.replace_feed(&path, &Arc::new(feed));
 }

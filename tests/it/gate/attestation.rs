@@ -255,14 +255,23 @@ async fn a_platform_by_its_digest_is_proven_by_an_attestation_manifest_that_refe
     World::is(&world.pull(unproven).await, StatusCode::FORBIDDEN, "missing");
 }
 
+/// On the threads that answer requests where the bill is short, and away from them where it is long.
 #[tokio::test]
 async fn a_denied_package_in_one_platform_denies_the_index() {
+    for others in [0, 2000] {
+        let others: Vec<_> = (0..others).map(|number| format!("pkg:npm/other-{number}@1.0.0")).collect();
+        is_denied_beside(&others).await;
+    }
+}
+
+async fn is_denied_beside(others: &[String]) {
     let (mut world, images) = (World::new(), platforms());
-    let purls = ["pkg:npm/left-pad@1.3.0", "pkg:npm/axios@1.14.1"];
+    let others: Vec<_> = others.iter().map(String::as_str).collect();
+    let purls = ["pkg:npm/left-pad@1.3.0", "pkg:npm/axios@1.14.1"].map(|purl| [&others[..], &[purl]].concat());
     let attestations: Vec<_> = images
         .iter()
         .zip(purls)
-        .map(|(image, purl)| Image::attestation(image.digest(), &[Statement::spdx(image.digest(), &[purl])]))
+        .map(|(image, purl)| Image::attestation(image.digest(), &[Statement::spdx(image.digest(), &purl)]))
         .collect();
     world.sign(&attestations);
     world.index(images.into_iter().chain(attestations).collect());
