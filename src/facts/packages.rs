@@ -194,7 +194,9 @@ mod tests {
     async fn written(names: &[&str], most: usize) -> Vec<Digest> {
         let (given, mut receiver) = mpsc::channel(WAITING);
         let (index, store) = (Index::new(), Forgetful { kept: Mutex::new(None), given });
-        names.iter().for_each(|name| index.add(image(name)));
+        for name in names {
+            index.add(image(name));
+        }
         let mut written = Vec::new();
         let gather = async {
             while written.len() < most {
