@@ -43,6 +43,7 @@ pub(in crate::cli) const STORAGE: &str = "\
 Examples:
   bonafide storage status                             how much is kept, and how much may be
   bonafide storage prune --to 20GiB                   make room now, least recently used first
+  bonafide storage pin sha256:0d1f..                  keep this content whatever happens
   bonafide storage check                              hash everything again
 
 All of them may run beside bonafide serve.

@@ -9,7 +9,8 @@ use crate::app;
 use crate::cli::lines::Lines;
 use crate::cli::{CommandError, FAILED, examples, note};
 use crate::config::Config;
-use crate::content::{Amount, ByteSize, Condition, Library, Seen};
+use crate::content::{Amount, ByteSize, Condition, Library, Retention, Seen};
+use crate::oci::Digest;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum StorageCommand {
@@ -19,6 +20,12 @@ pub(in crate::cli) enum StorageCommand {
     /// Delete what was not used for longest, until no more than the bound is kept
     #[command(after_help = examples::STORAGE)]
     Prune(Prune),
+    /// Keep contents, however long they are not used and however little room there is
+    #[command(after_help = examples::STORAGE)]
+    Pin(Contents),
+    /// Let contents go again when room is needed
+    #[command(after_help = examples::STORAGE)]
+    Unpin(Contents),
     /// Hash all content again, and delete what is damaged: it is fetched again when it is asked for
     #[command(after_help = examples::STORAGE)]
     Check,
@@ -28,6 +35,13 @@ pub(in crate::cli) enum StorageCommand {
 pub(in crate::cli) struct Prune {
     #[arg(long, value_name = "SIZE", help = TO_HELP)]
     to: Option<ByteSize>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Contents {
+    /// Digests of manifests, configs or layers, whether they are kept yet or not
+    #[arg(required = true, value_name = "DIGEST")]
+    digests: Vec<Digest>,
 }
 
 const TO_HELP: &str = "Keep at most so much, such as 20GiB; else storage.max_size";
@@ -44,7 +58,9 @@ pub(in crate::cli) async fn run(command: &StorageCommand, config: Config) -> Res
         StorageCommand::Status => {
             let mut out = Lines::new(&mut out);
             out.field("folder", path)?;
-            out.field("content", content.amount().await?)?;
+            let kept = content.kept().await?;
+            out.field("content", kept.all)?;
+            out.field("pinned", kept.pinned)?;
             out.field("bound", bound)?;
             Ok(ExitCode::SUCCESS)
         }
@@ -53,8 +69,17 @@ pub(in crate::cli) async fn run(command: &StorageCommand, config: Config) -> Res
             writeln!(out, "deleted {pruned}")?;
             Ok(ExitCode::SUCCESS)
         }
+        StorageCommand::Pin(Contents { digests }) => pin(&content, digests, Retention::Pinned).await,
+        StorageCommand::Unpin(Contents { digests }) => pin(&content, digests, Retention::Free).await,
         StorageCommand::Check => check(&content, &mut out).await,
     }
+}
+
+async fn pin(content: &Library, digests: &[Digest], retention: Retention) -> Result<ExitCode, CommandError> {
+    for digest in digests {
+        content.set_retention(*digest, retention).await?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Names what is damaged as it is found, and says at the end how much was looked at.

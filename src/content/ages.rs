@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::content::store::Item;
+use crate::content::store::{Item, Retention};
 
 /// How many bytes were last used in each minute.
 #[derive(Debug, Default)]
 pub(super) struct Ages {
     bytes: BTreeMap<i64, u64>,
+    /// The bytes of all, pinned ones included.
     total: u64,
 }
 
@@ -23,8 +24,11 @@ pub(super) struct Cut {
 
 impl Ages {
     pub(super) fn add(&mut self, item: &Item) {
-        *self.bytes.entry(minute(item.used)).or_default() += item.size;
         self.total += item.size;
+        match item.retention {
+            Retention::Pinned => {}
+            Retention::Free => *self.bytes.entry(minute(item.used)).or_default() += item.size,
+        }
     }
 
     /// The bytes of all.
@@ -32,7 +36,7 @@ impl Ages {
         self.total
     }
 
-    /// The cut that takes `excess` bytes, or a little more; none if nothing must go.
+    /// The cut that takes `excess` bytes, or a little more, of what is not pinned; none if nothing must go.
     pub(super) fn cut(&self, excess: u64) -> Option<Cut> {
         if excess == 0 {
             return None;
@@ -49,8 +53,11 @@ impl Ages {
 }
 
 impl Cut {
-    /// Whether `item` goes. Ask once for each.
+    /// Whether `item` goes; never if it is pinned. Ask once for each.
     pub(super) fn takes(&mut self, item: &Item) -> bool {
+        if item.retention == Retention::Pinned {
+            return false;
+        }
         let used = minute(item.used);
         if used != self.minute {
             return used < self.minute;
@@ -71,7 +78,12 @@ mod tests {
     use crate::oci::Digest;
 
     fn item(minute: i64, size: u64) -> Item {
-        Item { digest: Digest::of(&[]), size, used: Timestamp::from_second(minute * 60 + 7).unwrap() }
+        Item {
+            digest: Digest::of(&[]),
+            size,
+            used: Timestamp::from_second(minute * 60 + 7).unwrap(),
+            retention: Retention::Free,
+        }
     }
 
     fn taken(items: &[Item], excess: u64) -> Vec<bool> {
@@ -94,6 +106,13 @@ mod tests {
     fn of_what_was_used_in_the_same_minute_no_more_goes_than_must() {
         let items = [item(1, 10), item(1, 10), item(1, 10)];
         assert_eq!(taken(&items, 15), [true, true, false]);
+    }
+
+    #[test]
+    fn what_is_pinned_stays_and_younger_ones_go_in_its_place() {
+        let old = Item { retention: Retention::Pinned, ..item(1, 10) };
+        assert_eq!(taken(&[old, item(2, 10), item(3, 10)], 10), [false, true, false]);
+        assert_eq!(taken(&[old, item(2, 10)], 20), [false, true]);
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! Content as files: `sha256/<two digits>/<64 digits>` once it is proven, `partial/` until then. Since their bytes never
-//! change, their times of modification are free to say when they were last used.
+//! change, their times of modification are free to say when they were last used. An empty file of the same name under
+//! `pinned/` says that it must stay.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::collections::HashSet;
+use std::fs::{self, DirEntry, File, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -16,7 +18,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
-use crate::content::store::{ContentStore, Draft, Item, ReadAt, Stored};
+use crate::content::store::{ContentStore, Draft, Item, ReadAt, Retention, Stored};
 use crate::oci::Digest;
 
 /// How exactly the last use is known: a file that is read a hundred times a second is marked once a minute.
@@ -52,9 +54,13 @@ impl Disk {
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
+        self.path_in(COMPLETE, digest)
+    }
+
+    fn path_in(&self, part: &str, digest: Digest) -> PathBuf {
         let hex = digest.hex();
         let shard: String = hex.chars().take(2).collect();
-        self.folder.join(COMPLETE).join(shard).join(hex)
+        self.folder.join(part).join(shard).join(hex)
     }
 
     fn partial_path(&self, digest: Digest) -> PathBuf {
@@ -66,6 +72,7 @@ impl Disk {
 
 const PARTIAL: &str = "partial";
 const COMPLETE: &str = "sha256";
+const PINNED: &str = "pinned";
 
 #[async_trait]
 impl ContentStore for Disk {
@@ -80,8 +87,9 @@ impl ContentStore for Disk {
     }
 
     async fn list(&self, shard: u8) -> io::Result<Vec<Item>> {
-        let folder = self.folder.join(COMPLETE).join(format!("{shard:02x}"));
-        blocking(move || list_files(&folder)).await
+        let shard = format!("{shard:02x}");
+        let (folder, marks) = (self.folder.join(COMPLETE).join(&shard), self.folder.join(PINNED).join(&shard));
+        blocking(move || list_files(&folder, &list_marks(&marks)?)).await
     }
 
     async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>> {
@@ -93,6 +101,15 @@ impl ContentStore for Disk {
     async fn remove(&self, digest: Digest) -> io::Result<()> {
         let path = self.path(digest);
         blocking(move || ignore_absent(fs::remove_file(path))).await
+    }
+
+    async fn set_retention(&self, digest: Digest, retention: Retention) -> io::Result<()> {
+        let path = self.path_in(PINNED, digest);
+        blocking(move || match retention {
+            Retention::Pinned => put_mark(&path),
+            Retention::Free => ignore_absent(fs::remove_file(path)),
+        })
+        .await
     }
 }
 
@@ -113,21 +130,50 @@ fn mark(file: &File, used: SystemTime, now: SystemTime) {
     }
 }
 
-/// The contents in `folder`. What has no digest for a name is none of ours.
-fn list_files(folder: &Path) -> io::Result<Vec<Item>> {
+/// The contents in `folder`, some of which are `pinned`. What has no digest for a name is none of ours.
+fn list_files(folder: &Path, pinned: &HashSet<Digest>) -> io::Result<Vec<Item>> {
     let Some(entries) = if_present(fs::read_dir(folder))? else { return Ok(Vec::new()) };
     let mut items = Vec::new();
     for entry in entries {
         let entry = entry?;
-        let digest = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok());
+        let digest = named_after(&entry);
         // Another process may have removed it since.
         let (Some(digest), Some(metadata)) = (digest, if_present(entry.metadata())?) else { continue };
         if metadata.is_file() {
             let used = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::UNIX_EPOCH);
-            items.push(Item { digest, size: metadata.len(), used });
+            let retention = if pinned.contains(&digest) { Retention::Pinned } else { Retention::Free };
+            items.push(Item { digest, size: metadata.len(), used, retention });
         }
     }
     Ok(items)
+}
+
+fn list_marks(folder: &Path) -> io::Result<HashSet<Digest>> {
+    let Some(entries) = if_present(fs::read_dir(folder))? else { return Ok(HashSet::new()) };
+    let digests = entries.map(|entry| Ok(named_after(&entry?)));
+    digests.filter_map(Result::transpose).collect()
+}
+
+fn named_after(entry: &DirEntry) -> Option<Digest> {
+    Digest::from_hex(entry.file_name().to_str()?).ok()
+}
+
+/// Makes an empty file that a loss of power does not take away.
+fn put_mark(path: &Path) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    create_folder(folder)?;
+    File::create(path)?.sync_all()?;
+    File::open(folder)?.sync_all()
+}
+
+/// Makes a folder within one that is there, so that a loss of power does not take it away.
+fn create_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(folder)?;
+    let parents = folder.ancestors().skip(1).take(2);
+    parents.filter(|parent| parent.is_dir()).try_for_each(|parent| File::open(parent)?.sync_all())
 }
 
 /// A file under `partial/`, locked as long as this process lives, so that another one that starts leaves it alone.
@@ -158,7 +204,7 @@ impl DiskDraft {
         self.file.set_modified(self.clock.now().into())?;
         self.file.sync_all()?;
         let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
-        fs::create_dir_all(folder)?;
+        create_folder(folder)?;
         if let Some(partial) = &self.partial.0 {
             fs::rename(partial, &self.path)?;
             self.partial.0 = None;

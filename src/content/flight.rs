@@ -13,9 +13,9 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use crate::content::error::FlightError;
 use crate::content::flights::Listing;
 use crate::content::passage::Handover;
-use crate::content::shelf::{CHUNK, Shelf};
+use crate::content::shelf::{CHUNK, Shelf, chunk, hash};
 use crate::content::store::{Draft, ReadAt, Stored};
-use crate::content::supply::{Supply, Wanted};
+use crate::content::supply::{Broken, Supply, Wanted};
 use crate::oci::Hasher;
 
 /// How far a fetch has come.
@@ -79,8 +79,10 @@ impl Flight {
     }
 
     async fn fetch(&self) -> io::Result<Arrival> {
-        if let Some(stored) = self.committed_meanwhile().await? {
-            return Ok(Arrival::Kept(stored));
+        if let Some(stored) = self.committed().await?
+            && let Some(sound) = self.recheck(stored).await?
+        {
+            return Ok(Arrival::Kept(sound));
         }
         let mut supply = Supply::open(self.wanted.clone()).await?;
         let draft = match self.shelf.store.begin(self.wanted.digest).await {
@@ -101,10 +103,54 @@ impl Flight {
         self.prove(intake).await
     }
 
-    /// A fetch may have committed between the moment its starter looked and the moment it asked for a fetch.
-    async fn committed_meanwhile(&self) -> io::Result<Option<Stored>> {
+    /// What is committed: before this process began, or between the moment that the first reader looked and the moment that it
+    /// asked for a fetch.
+    async fn committed(&self) -> io::Result<Option<Stored>> {
+        if self.shelf.soundness.is_unreadable(self.wanted.digest) {
+            return Ok(None);
+        }
         let committed = self.shelf.committed(self.wanted.digest, self.wanted.length).await;
         committed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    }
+
+    /// The same once it is hashed, with readers behind, as if it arrived. Nothing if it is damaged and nobody has seen a byte
+    /// of it: then it is fetched.
+    async fn recheck(&self, stored: Stored) -> io::Result<Option<Stored>> {
+        let digest = self.wanted.digest;
+        if self.shelf.soundness.is_sound(digest) {
+            return Ok(Some(stored));
+        }
+        let (mut hasher, mut written) = (Hasher::new(), 0);
+        while written < stored.size {
+            let read = stored.bytes.read_at(written, chunk(stored.size - written)).await;
+            let piece = match read {
+                Ok(piece) => piece,
+                Err(error) => return self.unreadable(written, error),
+            };
+            written += piece.len() as u64;
+            hasher = hash(hasher, vec![piece]).await?;
+            if written < stored.size {
+                let (bytes, total) = (Arc::clone(&stored.bytes), Some(stored.size));
+                self.progress.send_replace(Progress::Growing { bytes, total, written });
+            }
+        }
+        let found = hasher.finish();
+        if found == digest {
+            self.shelf.soundness.found_sound(digest);
+            return Ok(Some(stored));
+        }
+        self.shelf.discard_if_possible(digest, found).await;
+        let is_unseen = chunk(stored.size) as u64 == stored.size;
+        if is_unseen { Ok(None) } else { Err(Broken::Mismatch { wanted: digest, found }.into()) }
+    }
+
+    /// It is fetched instead: now if nobody has seen a byte of it, else when it is asked for next.
+    fn unreadable(&self, seen: u64, error: io::Error) -> io::Result<Option<Stored>> {
+        let digest = self.wanted.digest;
+        self.shelf.soundness.found_unreadable(digest);
+        let again = io::Error::new(error.kind(), error.to_string());
+        let nothing: Option<Stored> = self.shelf.or_absent(digest, Err(error));
+        if seen == 0 { Ok(nothing) } else { Err(again) }
     }
 
     fn publish(&self, intake: &Intake, supply: &Supply) {
@@ -140,7 +186,10 @@ impl Flight {
     /// What is proven is served, kept or not.
     async fn commit(&self, draft: Box<dyn Draft>, size: u64) {
         match draft.commit().await {
-            Ok(()) => self.shelf.usage.grew(size),
+            Ok(()) => {
+                self.shelf.soundness.found_sound(self.wanted.digest);
+                self.shelf.usage.grew(size);
+            }
             Err(error) => {
                 tracing::warn!(digest = %self.wanted.digest, %error, "content cannot be kept, it is fetched again");
                 self.shelf.failed_to_keep(&error);

@@ -15,7 +15,7 @@ use crate::content::ages::{Ages, Cut};
 use crate::content::error::ContentError;
 use crate::content::settings::ByteSize;
 use crate::content::shelf::{Pace, Shelf, digest_of, failed};
-use crate::content::store::Item;
+use crate::content::store::{Item, Retention};
 use crate::oci::Digest;
 
 /// How often what is there is counted anew: other processes commit, people delete.
@@ -32,6 +32,15 @@ pub struct Amount {
     pub contents: u64,
     /// How many bytes they have together.
     pub bytes: u64,
+}
+
+/// What is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kept {
+    /// All of it.
+    pub all: Amount,
+    /// What of it is pinned.
+    pub pinned: Amount,
 }
 
 /// Looks after one store.
@@ -95,15 +104,15 @@ impl Housekeeping {
     }
 
     /// What is there.
-    pub(super) async fn survey(&self) -> Result<(Ages, Amount), ContentError> {
-        let (mut ages, mut amount) = (Ages::default(), Amount::default());
+    pub(super) async fn survey(&self) -> Result<(Ages, Kept), ContentError> {
+        let (mut ages, mut kept) = (Ages::default(), Kept::default());
         for shard in 0..=u8::MAX {
             for item in self.list(shard).await? {
                 ages.add(&item);
-                amount.add(&item);
+                kept.add(&item);
             }
         }
-        Ok((ages, amount))
+        Ok((ages, kept))
     }
 
     async fn evict(&self, mut cut: Cut) -> Result<Amount, ContentError> {
@@ -114,6 +123,7 @@ impl Housekeeping {
                     self.shelf.metrics.evicted.inc_by(item.size);
                     let removed = self.shelf.store.remove(item.digest).await;
                     removed.map_err(|source| failed("evict", item.digest, source))?;
+                    self.shelf.soundness.forget(item.digest);
                     evicted.add(&item);
                 }
             }
@@ -145,7 +155,10 @@ impl Housekeeping {
             Err(error) => Err(error),
         };
         match found {
-            Ok(found) if found == digest => Ok(Condition::Whole),
+            Ok(found) if found == digest => {
+                self.shelf.soundness.found_sound(digest);
+                Ok(Condition::Whole)
+            }
             Ok(found) => {
                 self.shelf.discard(digest, found).await?;
                 Ok(Condition::Damaged { found })
@@ -183,6 +196,15 @@ pub enum Condition {
     },
     /// They cannot be read. It is still there.
     Unreadable(io::Error),
+}
+
+impl Kept {
+    fn add(&mut self, item: &Item) {
+        self.all.add(item);
+        if item.retention == Retention::Pinned {
+            self.pinned.add(item);
+        }
+    }
 }
 
 impl Amount {

@@ -16,14 +16,15 @@ use crate::content::disk::Disk;
 use crate::content::error::ContentError;
 use crate::content::flight::{Flight, Progress};
 use crate::content::flights::{Flights, Seat};
-use crate::content::housekeeping::{Amount, Housekeeping, Seen};
+use crate::content::housekeeping::{Amount, Housekeeping, Kept, Seen};
 use crate::content::length::Length;
 use crate::content::metrics::Metrics;
 use crate::content::origin::Origin;
 use crate::content::reader::Reader;
 use crate::content::settings::{ByteSize, Settings};
 use crate::content::shelf::{Pace, Shelf, failed, hash, read_all};
-use crate::content::store::{ContentStore, Stored};
+use crate::content::soundness::Soundness;
+use crate::content::store::{ContentStore, Retention, Stored};
 use crate::content::supply::Wanted;
 use crate::content::usage::Usage;
 use crate::limits;
@@ -78,7 +79,7 @@ impl Library {
         let metrics = Metrics::register(registry)?;
         let usage = Usage::new(settings.max_size.bytes(), metrics.bytes.clone());
         let flights = Flights::new(metrics.fetches.clone());
-        let shelf = Arc::new(Shelf { store, metrics, usage });
+        let shelf = Arc::new(Shelf { store, metrics, usage, soundness: Soundness::new() });
         let housekeeping = Housekeeping { shelf: Arc::clone(&shelf), in_memory: manifests.clone() };
         Ok(Self { shelf, manifests, flights, tasks, housekeeping, scrub_rate: settings.scrub_rate })
     }
@@ -98,11 +99,20 @@ impl Library {
     ///
     /// # Errors
     /// [`ContentError::List`].
-    pub async fn amount(&self) -> Result<Amount, ContentError> {
+    pub async fn kept(&self) -> Result<Kept, ContentError> {
         Ok(self.housekeeping.survey().await?.1)
     }
 
-    /// Evicts what was not used for longest, until at most `most` bytes are kept, and says how much went.
+    /// Whether `digest` may be evicted from now on. What is pinned stays, also over restarts; it may be pinned before it is
+    /// there.
+    ///
+    /// # Errors
+    /// [`ContentError::Store`].
+    pub async fn set_retention(&self, digest: Digest, retention: Retention) -> Result<(), ContentError> {
+        self.shelf.store.set_retention(digest, retention).await.map_err(|source| failed("pin", digest, source))
+    }
+
+    /// Evicts what was not used for longest, and is not pinned, until at most `most` bytes are kept, and says how much went.
     ///
     /// # Errors
     /// [`ContentError::List`], [`ContentError::Store`].
@@ -188,7 +198,8 @@ impl Library {
 
     /// The content `digest`: committed, or fetched from `origin` by the one fetch that all share who ask meanwhile. The
     /// reader gets bytes as they arrive; the fetch goes on when it leaves. Where the store takes nothing, each reader
-    /// fetches for itself, and nothing is kept.
+    /// fetches for itself, and nothing is kept. What was committed before this process began is hashed when it is first
+    /// read, by the same rules.
     ///
     /// # Errors
     /// As [`Library::blob`]; [`ContentError::Busy`] if too many fetches are under way. What goes wrong with the fetch is
@@ -205,12 +216,12 @@ impl Library {
             return Ok(Reader::arriving(progress));
         }
         match self.blob(digest, length).await? {
-            Some(reader) => Ok(reader),
-            None => self.fetch(Wanted { digest, length, origin }).map(Reader::arriving),
+            Some(reader) if self.shelf.soundness.is_sound(digest) => Ok(reader),
+            Some(_) | None => self.fetch(Wanted { digest, length, origin }).map(Reader::arriving),
         }
     }
 
-    /// Joins the fetch of what is wanted, or starts it.
+    /// Joins the fetch of what is wanted, or starts it: from the store, if it is there.
     fn fetch(&self, wanted: Wanted) -> Result<watch::Receiver<Progress>, ContentError> {
         let (listing, progress, receiver) = match self.flights.join((wanted.digest, wanted.length))? {
             Seat::Taken(progress) => return Ok(progress),

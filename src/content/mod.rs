@@ -16,15 +16,16 @@ mod passage;
 mod reader;
 mod settings;
 mod shelf;
+mod soundness;
 mod store;
 mod supply;
 mod usage;
 
 pub use error::{ContentError, FlightError};
-pub use housekeeping::{Amount, Condition, Seen};
+pub use housekeeping::{Amount, Condition, Kept, Seen};
 pub use length::Length;
 pub use library::Library;
 pub use origin::{Origin, OriginBody};
 pub use reader::Reader;
 pub use settings::{ByteSize, ByteSizeError, Settings};
-pub use store::{ContentStore, Draft, Item, ReadAt, Stored};
+pub use store::{ContentStore, Draft, Item, ReadAt, Retention, Stored};

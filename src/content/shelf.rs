@@ -12,6 +12,7 @@ use crate::content::error::ContentError;
 use crate::content::length::Length;
 use crate::content::metrics::Metrics;
 use crate::content::settings::ByteSize;
+use crate::content::soundness::Soundness;
 use crate::content::store::{ContentStore, ReadAt, Stored};
 use crate::content::usage::Usage;
 use crate::oci::{Digest, Hasher};
@@ -26,6 +27,7 @@ pub(super) struct Shelf {
     pub(super) store: Arc<dyn ContentStore>,
     pub(super) metrics: Metrics,
     pub(super) usage: Usage,
+    pub(super) soundness: Soundness,
 }
 
 /// How fast content is read.
@@ -108,6 +110,7 @@ impl Shelf {
     pub(super) async fn discard(&self, digest: Digest, found: Digest) -> Result<(), ContentError> {
         self.metrics.mismatches.inc();
         tracing::warn!(%digest, %found, "stored content is damaged, removing it");
+        self.soundness.forget(digest);
         self.store.remove(digest).await.map_err(|source| failed("remove", digest, source))
     }
 }

@@ -27,6 +27,9 @@ pub trait ContentStore: Debug + Send + Sync {
 
     /// Forgets what is committed under `digest`; readers that have it open go on.
     async fn remove(&self, digest: Digest) -> io::Result<()>;
+
+    /// Remembers for good that `digest` is to stay, whether it is there yet or not; or that it need not stay any more.
+    async fn set_retention(&self, digest: Digest, retention: Retention) -> io::Result<()>;
 }
 
 /// Committed content, seen from outside.
@@ -38,6 +41,17 @@ pub struct Item {
     pub size: u64,
     /// When it was last used, to the minute; when it was committed if it never was.
     pub used: Timestamp,
+    /// Whether it must stay.
+    pub retention: Retention,
+}
+
+/// Whether content may be evicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retention {
+    /// It stays, however long it was not used: it was brought by somebody, and cannot be fetched again.
+    Pinned,
+    /// It can be fetched again.
+    Free,
 }
 
 /// Committed content.

@@ -153,8 +153,11 @@ impl Facts {
 
     /// Records that the admitted `root` reaches all of `reached`, durably before it returns. A repeat is a memory lookup.
     ///
+    /// If the store cannot be written, it is in memory nevertheless: a full disk must not keep anybody from pulling. After a
+    /// restart what is reached is refused until the client asks for `root` again.
+    ///
     /// # Errors
-    /// What keeps the database from being written: then what is reached must not be announced to a client.
+    /// What keeps the database from being read.
     pub async fn grant(
         &self,
         repository: &Repository,
@@ -172,7 +175,13 @@ impl Facts {
         if unknown.is_empty() {
             return Ok(());
         }
-        self.store.keep_grants(repository, root, &unknown, self.clock.now()).await?;
+        if let Err(error) = self.store.keep_grants(repository, root, &unknown, self.clock.now()).await {
+            self.not_kept(&error);
+            for (digest, kind, size) in unknown {
+                self.grants.add((repository.clone(), digest), vec![Grant { root, kind, size }]).await;
+            }
+            return Ok(());
+        }
         for (digest, ..) in unknown {
             let stored = self.store.grants(repository, digest).await?;
             self.grants.add((repository.clone(), digest), stored).await;
@@ -201,7 +210,7 @@ impl Facts {
     /// whoever wants to know meanwhile gets the same answer, error or not.
     ///
     /// # Errors
-    /// Those of `ask`, and what keeps the database from being written.
+    /// Those of `ask`, and what keeps the database from being read.
     pub async fn resolve<F, E>(
         &self,
         repository: &Repository,
@@ -228,23 +237,31 @@ impl Facts {
         self.resolving.join(&(repository.clone(), tag.clone()), resolving).await
     }
 
-    /// Remembers that `tag` means `digest` now, and for good that `digest` was seen under `tag`.
+    /// Remembers that `tag` means `digest` now, and for good that `digest` was seen under `tag`; if the store cannot be
+    /// written, until a restart.
     ///
     /// # Errors
-    /// What keeps the database from being written.
+    /// What keeps the database from being read.
     pub async fn resolved(&self, repository: &Repository, tag: &Tag, digest: Digest) -> Result<(), FactsError> {
         let resolution = Resolution { digest, resolved_at: to_microsecond(self.clock.now()) };
-        self.store.keep_resolution(repository, tag, resolution).await?;
+        let kept = self.store.keep_resolution(repository, tag, resolution).await;
         self.resolutions.insert((repository.clone(), tag.clone()), resolution).await;
-        let seen = self.store.tags_of(repository, digest, TAGS).await?;
+        let seen = match kept {
+            Ok(()) => self.store.tags_of(repository, digest, TAGS).await?,
+            Err(error) => {
+                self.not_kept(&error);
+                vec![tag.clone()]
+            }
+        };
         self.tags.add((repository.clone(), digest), seen).await;
         Ok(())
     }
 
-    /// Remembers for good that `digests` were seen under `tag`, in an index that it means.
+    /// Remembers for good that `digests` were seen under `tag`, in an index that it means; if the store cannot be written,
+    /// until a restart.
     ///
     /// # Errors
-    /// What keeps the database from being read or written.
+    /// What keeps the database from being read.
     pub async fn seen(&self, repository: &Repository, tag: &Tag, digests: &[Digest]) -> Result<(), FactsError> {
         let mut unknown = Vec::new();
         for digest in digests {
@@ -255,10 +272,11 @@ impl Facts {
         if unknown.is_empty() {
             return Ok(());
         }
-        self.store.keep_seen(repository, tag, &unknown, self.clock.now()).await?;
+        let kept = self.store.keep_seen(repository, tag, &unknown, self.clock.now()).await;
+        let is_kept = kept.inspect_err(|error| self.not_kept(error)).is_ok();
         for digest in unknown {
-            let stored = self.store.tags_of(repository, digest, TAGS).await?;
-            self.tags.add((repository.clone(), digest), stored).await;
+            let seen = if is_kept { self.store.tags_of(repository, digest, TAGS).await? } else { vec![tag.clone()] };
+            self.tags.add((repository.clone(), digest), seen).await;
         }
         Ok(())
     }
@@ -276,17 +294,27 @@ impl Facts {
         Ok(Some(self.admissions.entry(key).or_insert(digest).await.into_value()))
     }
 
-    /// Remembers for good that `digest` was admitted for `tag`, in place of what was admitted before.
+    /// Remembers for good that `digest` was admitted for `tag`, in place of what was admitted before; if the store cannot be
+    /// written, until a restart.
     ///
     /// # Errors
-    /// What keeps the database from being read or written.
+    /// What keeps the database from being read.
     pub async fn admitted(&self, repository: &Repository, tag: &Tag, digest: Digest) -> Result<(), FactsError> {
         if self.last_admitted(repository, tag).await? == Some(digest) {
             return Ok(());
         }
-        self.store.keep_last_admitted(repository, tag, digest, self.clock.now()).await?;
+        let kept = self.store.keep_last_admitted(repository, tag, digest, self.clock.now()).await;
+        if let Err(error) = kept {
+            self.not_kept(&error);
+        }
         self.admissions.insert((repository.clone(), tag.clone()), digest).await;
         Ok(())
+    }
+
+    /// What cannot be written is known until a restart, and then found out again.
+    fn not_kept(&self, error: &FactsError) {
+        self.metrics.unkept.inc();
+        tracing::error!(error = error as &dyn std::error::Error, "a fact is not kept on disk, a restart forgets it");
     }
 
     /// Remembers what is in an admitted image, behind the request: once [somebody writes](Self::write_index).

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use bonafide::clock::SystemClock;
 use bonafide::content::{
-    ByteSize, ContentError, ContentStore, Draft, FlightError, Item, Length, Library, ReadAt, Reader, Settings, Stored,
+    ByteSize, ContentError, ContentStore, Draft, FlightError, Item, Length, Library, ReadAt, Reader, Retention,
+    Settings, Stored,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -377,6 +378,63 @@ async fn committed_content_that_was_truncated_is_fetched_again() {
 }
 
 #[tokio::test]
+async fn content_that_rotted_before_the_start_is_found_out_when_it_is_read_first() {
+    for size in [1000, 1_000_000] {
+        let (shelf, content) = (Shelf::new().await, content(size));
+        shelf.keep(&content).await;
+        let file = shelf.committed_file(Digest::of(&content));
+        let mut rotten = content.clone();
+        rotten[size / 2] ^= 1;
+        fs::write(&file, rotten).unwrap();
+        let shelf = shelf.reopened().await;
+        let origin = FakeOrigin::whole(&content);
+        // What is small is fetched at once; what is large has left in part already.
+        if let Err(error) = read(shelf.reader(&content, &origin).await, size).await {
+            assert_eq!((error.kind(), size), (io::ErrorKind::InvalidData, 1_000_000));
+            shelf.settle().await;
+            assert!(!file.exists());
+        }
+        assert_eq!(read(shelf.reader(&content, &origin).await, size).await.unwrap(), content);
+        assert_eq!((origin.fetches(), counted(&shelf.registry, MISMATCHES, &[])), (vec![0], 1));
+    }
+}
+
+#[tokio::test]
+async fn a_range_of_what_rotted_does_not_come_to_its_end() {
+    let (shelf, content) = (Shelf::new().await, content(1_000_000));
+    shelf.keep(&content).await;
+    let mut rotten = content.clone();
+    rotten[999_999] ^= 1;
+    fs::write(shelf.committed_file(Digest::of(&content)), rotten).unwrap();
+    let shelf = shelf.reopened().await;
+    let reader = shelf.reader(&content, &FakeOrigin::new([])).await;
+    let mut range = reader.stream(0..100).boxed();
+    let mut arrived = 0;
+    while let Some(Ok(piece)) = range.next().await {
+        arrived += piece.len();
+    }
+    assert!(arrived < 100);
+}
+
+#[tokio::test]
+async fn content_is_hashed_again_once_a_start_for_all_who_read_it() {
+    let (shelf, content) = (Shelf::new().await, content(1_000_000));
+    shelf.keep(&content).await;
+    let shelf = shelf.reopened().await;
+    let nowhere = FakeOrigin::new([]);
+    let readers = join_all((0..8).map(|_| shelf.reader(&content, &nowhere))).await;
+    for all in join_all(readers.into_iter().map(|reader| read(reader, content.len()))).await {
+        assert!(all.unwrap() == content);
+    }
+    shelf.settle().await;
+    // Rot from here on is for the background search, and for the client.
+    let mut rotten = content.clone();
+    rotten[0] ^= 1;
+    fs::write(shelf.committed_file(Digest::of(&content)), &rotten).unwrap();
+    assert!(read(shelf.reader(&content, &nowhere).await, content.len()).await.unwrap() == rotten);
+}
+
+#[tokio::test]
 async fn whoever_lies_about_a_length_removes_nothing() {
     let (shelf, content) = (Shelf::new().await, content(1000));
     shelf.keep(&content).await;
@@ -456,12 +514,12 @@ async fn a_folder_that_cannot_be_used_is_named_at_start() {
     assert!(error.to_string().contains("content") && error.to_string().contains("storage.path"), "{error}");
 }
 
-/// A store that holds nothing.
+/// A content of one byte.
 #[derive(Debug)]
-struct Empty;
+struct Letter;
 
 #[async_trait]
-impl Draft for Empty {
+impl Draft for Letter {
     async fn append(&mut self, _: Vec<Bytes>) -> io::Result<()> {
         Err(io::ErrorKind::StorageFull.into())
     }
@@ -476,9 +534,9 @@ impl Draft for Empty {
 }
 
 #[async_trait]
-impl ReadAt for Empty {
+impl ReadAt for Letter {
     async fn read_at(&self, _: u64, _: usize) -> io::Result<Bytes> {
-        Err(io::ErrorKind::UnexpectedEof.into())
+        Ok(Bytes::from_static(b"x"))
     }
 }
 
@@ -490,7 +548,7 @@ struct Late(AtomicBool);
 impl ContentStore for Late {
     async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
         let is_there = self.0.swap(true, Ordering::SeqCst);
-        Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Empty) }))
+        Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Letter) }))
     }
 
     async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
@@ -502,10 +560,14 @@ impl ContentStore for Late {
     }
 
     async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
-        Ok(Box::new(Empty))
+        Ok(Box::new(Letter))
     }
 
     async fn remove(&self, _: Digest) -> io::Result<()> {
+        Ok(())
+    }
+
+    async fn set_retention(&self, _: Digest, _: Retention) -> io::Result<()> {
         Ok(())
     }
 }

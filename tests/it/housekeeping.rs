@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bonafide::content::{ByteSize, Condition, Length, Library, Settings};
+use bonafide::content::{Amount, ByteSize, Condition, Length, Library, Retention, Settings};
 use bonafide::oci::Digest;
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -32,8 +32,16 @@ const SIZE: usize = 300;
 
 impl House {
     async fn new(scrub_rate: u64) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let clock = HandClock::at(Timestamp::from_second(1_800_000_000).unwrap());
+        Self::within(tempfile::tempdir().unwrap(), clock, scrub_rate).await
+    }
+
+    /// The same folder after a restart.
+    async fn reopened(self) -> Self {
+        Self::within(self.folder, self.clock, 0).await
+    }
+
+    async fn within(folder: TempDir, clock: Arc<HandClock>, scrub_rate: u64) -> Self {
         let settings = Settings {
             path: folder.path().into(),
             max_size: ByteSize::new(1000),
@@ -129,7 +137,7 @@ async fn up_to_the_bound_nothing_is_evicted() {
         house.fetch(seed).await;
     }
     assert_eq!(house.library.prune(ByteSize::new(900)).await.unwrap().contents, 0);
-    assert_eq!(house.library.amount().await.unwrap().bytes, 900);
+    assert_eq!(house.library.kept().await.unwrap().all.bytes, 900);
 }
 
 #[tokio::test]
@@ -161,6 +169,35 @@ async fn a_manifest_that_is_in_memory_is_not_evicted() {
     let layer = house.fetch(1).await;
     house.library.prune(ByteSize::new(0)).await.unwrap();
     assert!(house.is_kept(digest) && !house.is_kept(layer));
+}
+
+#[tokio::test]
+async fn what_is_pinned_is_not_evicted() {
+    let house = House::new(0).await;
+    let [pinned, second] = [house.fetch(1).await, house.fetch(2).await];
+    house.library.set_retention(pinned, Retention::Pinned).await.unwrap();
+    for seed in 3..=4 {
+        house.fetch(seed).await;
+    }
+    house.keep_house_until(|| !house.is_kept(second)).await;
+    assert!(house.is_kept(pinned));
+    house.library.prune(ByteSize::new(0)).await.unwrap();
+    let kept = house.library.kept().await.unwrap();
+    assert_eq!((kept.all, kept.pinned), (kept.pinned, Amount { contents: 1, bytes: SIZE as u64 }));
+    house.library.set_retention(pinned, Retention::Free).await.unwrap();
+    house.library.prune(ByteSize::new(0)).await.unwrap();
+    assert!(!house.is_kept(pinned));
+}
+
+#[tokio::test]
+async fn what_is_pinned_before_it_is_there_is_pinned_after_a_restart() {
+    let house = House::new(0).await;
+    let digest = Digest::of(&[1; SIZE]);
+    house.library.set_retention(digest, Retention::Pinned).await.unwrap();
+    house.fetch(1).await;
+    let house = house.reopened().await;
+    house.library.prune(ByteSize::new(0)).await.unwrap();
+    assert!(house.is_kept(digest));
 }
 
 #[tokio::test]

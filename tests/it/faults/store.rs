@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bonafide::content::{
-    ByteSize, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader, Settings, Stored,
+    ByteSize, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader, Retention, Settings,
+    Stored,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -100,6 +101,10 @@ impl ContentStore for Failing {
 
     async fn remove(&self, digest: Digest) -> io::Result<()> {
         self.kept.lock().unwrap().remove(&digest);
+        Ok(())
+    }
+
+    async fn set_retention(&self, _: Digest, _: Retention) -> io::Result<()> {
         Ok(())
     }
 }

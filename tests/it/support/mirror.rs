@@ -65,6 +65,11 @@ impl HandClock {
         let mut now = self.0.lock().unwrap();
         *now = now.checked_add(by).unwrap();
     }
+
+    pub(crate) fn go_back(&self, by: Duration) {
+        let mut now = self.0.lock().unwrap();
+        *now = now.checked_sub(by).unwrap();
+    }
 }
 
 impl Clock for HandClock {

@@ -1,0 +1,49 @@
+//! What is known of the state of committed content: bytes rot, and the disk does not say so.
+
+use moka::sync::Cache;
+
+use crate::oci::Digest;
+
+/// Most contents of which it is remembered, a hundred bytes each; what is forgotten is hashed again when it is read.
+const REMEMBERED: u64 = 100_000;
+
+/// Which contents were hashed, or could not be read, since this process began. Cheap to clone; all clones are one.
+#[derive(Debug, Clone)]
+pub(super) struct Soundness(Cache<Digest, State>);
+
+/// How a content was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sound,
+    Unreadable,
+}
+
+impl Soundness {
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
+        Self(Cache::new(REMEMBERED))
+    }
+
+    /// What is committed under `digest` was hashed, and is what it should be.
+    pub(super) fn found_sound(&self, digest: Digest) {
+        self.0.insert(digest, State::Sound);
+    }
+
+    /// What is committed under `digest` could not be read to its end.
+    pub(super) fn found_unreadable(&self, digest: Digest) {
+        self.0.insert(digest, State::Unreadable);
+    }
+
+    /// What is committed under `digest` is there no more.
+    pub(super) fn forget(&self, digest: Digest) {
+        self.0.invalidate(&digest);
+    }
+
+    pub(super) fn is_sound(&self, digest: Digest) -> bool {
+        self.0.get(&digest) == Some(State::Sound)
+    }
+
+    pub(super) fn is_unreadable(&self, digest: Digest) -> bool {
+        self.0.get(&digest) == Some(State::Unreadable)
+    }
+}
