@@ -19,6 +19,7 @@ pub mod gate;
 pub mod limits;
 pub mod listen;
 pub mod lookups;
+pub mod misspelt;
 pub mod oci;
 pub mod policy;
 pub mod telemetry;

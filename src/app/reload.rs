@@ -24,6 +24,7 @@ use crate::policy::Policy;
 const LOOK: Duration = Duration::from_secs(1);
 /// The values of the label `outcome`.
 const APPLIED: &str = "applied";
+const PARTLY: &str = "partly";
 const REFUSED: &str = "refused";
 
 /// Reads the configuration again whenever its file changes, or on SIGHUP.
@@ -54,7 +55,7 @@ impl Reload {
             Opts::new("bonafide_config_reloads_total", "Changed configurations, by whether they could be used");
         let reloads = IntCounterVec::new(reloads, &["outcome"])?;
         registry.register(Box::new(reloads.clone()))?;
-        for outcome in [APPLIED, REFUSED] {
+        for outcome in [APPLIED, PARTLY, REFUSED] {
             // There from the beginning, so that its first increase is one.
             reloads.with_label_values(&[outcome]).reset();
         }
@@ -109,12 +110,19 @@ impl Reload {
         let origin = &*config.origin;
         config.warnings.iter().for_each(|warning| warn!(origin, "{warning}"));
         config.weakenings().iter().for_each(|weakening| warn!(origin, "weakened: {weakening}"));
-        for table in self.fixed.differences(&config.fixed()) {
-            warn!(origin, table, "this part has changed, and needs a restart to count");
-        }
-        info!(origin, "the configuration was read again: its rules count from now on");
+        let waiting: Vec<_> = self.fixed.differences(&config.fixed()).collect();
         self.rules.send_replace(Arc::new(config.policy));
-        self.reloads.with_label_values(&[APPLIED]).inc();
+        if waiting.is_empty() {
+            info!(origin, "the configuration was read again: its rules count from now on");
+            self.reloads.with_label_values(&[APPLIED]).inc();
+        } else {
+            let tables = waiting.join(", ");
+            warn!(
+                origin,
+                tables, "the configuration was read again: its rules count from now on, these tables after a restart"
+            );
+            self.reloads.with_label_values(&[PARTLY]).inc();
+        }
     }
 
     fn refuse(&self, error: &dyn Error) {

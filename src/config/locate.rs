@@ -7,6 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::config::ConfigError;
+use crate::misspelt;
 
 /// The text of a configuration, and what it is called.
 #[derive(Clone, Copy)]
@@ -14,9 +15,6 @@ pub(super) struct Source<'a> {
     pub(super) text: &'a str,
     pub(super) origin: &'a str,
 }
-
-/// How many letters a key may be misspelt in to be taken for another.
-const MISSPELT: usize = 3;
 
 impl Source<'_> {
     /// `problem` at a key, such as `rule.0.signature.1.subject`; at the nearest table around it if it is not there.
@@ -72,7 +70,7 @@ fn in_words(message: &str) -> String {
     let mut names = unknown.split('`').skip(1).step_by(2);
     let Some(key) = names.next() else { return message.to_owned() };
     let known: Vec<_> = names.collect();
-    let hint = meant(key, &known).map_or_else(String::new, |name| format!("; did you mean {name}?"));
+    let hint = misspelt::hint(key, &known);
     format!("there is no key {key} here{hint} (known are {})", known.join(", "))
 }
 
@@ -86,25 +84,4 @@ fn with_remedy(message: &str) -> String {
         ""
     };
     format!("{message}{remedy}")
-}
-
-fn meant<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    let (misspelt, name) = known.iter().map(|name| (distance(key, name), *name)).min()?;
-    (misspelt <= MISSPELT.min(name.len() / 2)).then_some(name)
-}
-
-/// How many letters must be added, dropped or changed to get from one word to the other (Levenshtein).
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (index, a) in one.bytes().enumerate() {
-        let mut left = index + 1;
-        let mut next = vec![left];
-        for (pair, b) in row.windows(2).zip(other.bytes()) {
-            let (diagonal, above) = (pair.first().copied().unwrap_or(0), pair.last().copied().unwrap_or(0));
-            left = (diagonal + usize::from(a != b)).min(above + 1).min(left + 1);
-            next.push(left);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }

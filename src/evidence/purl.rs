@@ -13,8 +13,24 @@ use percent_encoding::percent_decode_str;
 /// none: it could stand for either, and whoever denies one of them must find it among what cannot be read.
 pub fn canonical_purl(text: &str) -> Option<String> {
     let spelling = parse_purl(text)?.to_string();
-    let again = parse_purl(&spelling)?.to_string();
-    (again == spelling).then_some(spelling)
+    (is_plain(&spelling) || parse_purl(&spelling)?.to_string() == spelling).then_some(spelling)
+}
+
+/// Whether nothing in `spelling` could be read in two ways: `type/steps/name@version?key=value&..`, each of them of letters
+/// that stand for themselves. So it is with nearly all there are, which need not be read again.
+fn is_plain(spelling: &str) -> bool {
+    let is_literal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'.' | b'_');
+    let is_step = |step: &str| !matches!(step, "" | "." | "..") && step.bytes().all(is_literal);
+    let (rest, qualifiers) = cut(spelling.strip_prefix("pkg:").unwrap_or_default(), '?');
+    let (path, version) = cut(rest, '@');
+    let (kind, path) = cut(path, '/');
+    // The scope of npm is the one escape that is everywhere.
+    let path = if kind == "npm" { path.strip_prefix("%40").unwrap_or(path) } else { path };
+    let mut pairs = qualifiers.split('&').filter(|_| !qualifiers.is_empty());
+    kind.bytes().all(|c| c.is_ascii_alphanumeric())
+        && path.split('/').all(is_step)
+        && version.bytes().all(|c| is_literal(c) || c == b'+')
+        && pairs.all(|pair| pair.split('=').count() == 2 && pair.split('=').all(is_step))
 }
 
 /// The parts of a package URL in canonical form, in which `@`, `?` and `#` are separators wherever they stand.
@@ -223,6 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn usual_spellings_are_plain() {
+        for text in [
+            "pkg:npm/axios@1.14.1",
+            "pkg:npm/%40babel/core@7.0.0-rc.1",
+            "pkg:deb/debian/apt@2.2.4+deb11u1?arch=amd64&distro=debian-11",
+            "pkg:golang/github.com/sirupsen/logrus@v1.9.0",
+        ] {
+            assert!(canonical_purl(text).as_deref() == Some(text) && is_plain(text), "{text}");
+        }
+        for text in
+            ["pkg:npm/a@1%2F2", "pkg:npm/a?b=c%26d", "pkg:npm/a/%401", "pkg:npm/a#b", "pkg:npm/../a", "pkg:npm/a@1@2"]
+        {
+            assert!(!is_plain(text), "{text}");
+        }
+    }
+
+    #[test]
     fn a_text_that_reads_back_as_another_package_is_no_url() {
         assert_eq!(canonical_purl("pkg:./ct@3%2F1"), None);
     }
@@ -241,6 +274,19 @@ mod tests {
         fn no_text_has_a_spelling_that_reads_back_as_another(text in "pkg:[a-z./]{1,4}/[a-z@/.%0-9]{1,12}") {
             if let Some(once) = canonical_purl(&text) {
                 prop_assert_eq!(canonical_purl(&once), Some(once));
+            }
+        }
+
+        #[test]
+        fn what_is_plain_reads_back_as_itself(
+            kind in "[a-z./]{1,6}|npm|pypi|deb|golang|maven|cargo|swift|composer|oci|huggingface|mlflow|hackage",
+            tail in "[a-zA-Z@/._%0-9~+-]{1,14}(\\?[a-zA-Z=&._%-]{0,9})?(#[a-z/.]{0,4})?",
+        ) {
+            // A version, a name or a type in another spelling is made canonical first.
+            if let Some(spelling) = parse_purl(&format!("pkg:{kind}/{tail}")).map(|purl| purl.to_string())
+                && is_plain(&spelling)
+            {
+                prop_assert_eq!(parse_purl(&spelling).map(|purl| purl.to_string()), Some(spelling));
             }
         }
 

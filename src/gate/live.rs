@@ -137,10 +137,10 @@ impl Gate {
     }
 }
 
-/// `proof` as it is for a rule that names a trust domain whose root is not there yet: what is not proven under that domain
-/// may be so in a moment.
+/// `proof` as it is for a rule that a trust domain matters to whose root is not there yet: what is not proven under that
+/// domain may be so in a moment.
 fn as_far_as_trust_goes(proof: &Arc<Proof>, policy: &Policy, request: &Request<'_>, trust: &Trust) -> Arc<Proof> {
-    match trust.awaited().iter().find(|domain| policy.relies_on(request, domain)) {
+    match trust.awaited().iter().find(|domain| policy.awaits(request, domain, proof)) {
         None => Arc::clone(proof),
         Some(domain) => {
             let failure = format!("the trusted root of {domain} is not there yet");

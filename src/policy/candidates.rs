@@ -199,13 +199,19 @@ impl<'a> Candidates<'a> {
         let does = |fact: &Fact| {
             claims(fact.claim(), RequirementKind::Provenance) && self.check_provenance(demand, fact).is_ok()
         };
-        let mut misses = Vec::new();
+        let (mut met, mut misses) = (Vec::new(), Vec::new());
         for fact in self.standing(does) {
             let Some(built) = demand.built(fact) else { continue };
             match condition.check(asked, Some((fact, built))) {
-                Ok(()) => return Requirement::met(kind, fact),
+                Ok(()) if fact.subject() == self.proof.subject => return Requirement::met(kind, fact),
+                Ok(()) => met.push(fact),
                 Err(miss) => misses.push(miss),
             }
+        }
+        // Of an index that is proven by its attestation manifests, it must be true of everything that the index lists.
+        if let [first, others @ ..] = &*chain::covering(self.proof, &met) {
+            let also_by = others.iter().map(|fact| Arc::clone(fact)).collect();
+            return Requirement { also_by, ..Requirement::met(kind, first) };
         }
         let none =
             || Reason { code: ReasonCode::ConditionFailed, text: "there is no provenance to ask about".to_owned() };
@@ -213,10 +219,15 @@ impl<'a> Candidates<'a> {
         Requirement::unmet(kind, vec![miss])
     }
 
-    /// The facts about this digest that count and fit, in order of their evidence.
+    /// The facts that count and fit, in order of their evidence: those about this digest, and those about what the index
+    /// lists that it is, unless they are all there is and do not cover it.
     fn standing(&self, fits: impl Fn(&Fact) -> bool) -> Vec<&'a Arc<Fact>> {
         let counts = |fact: &&Arc<Fact>| fits(fact) && self.check_standing(fact).is_ok();
         let mut facts: Vec<_> = self.about_subject().filter(counts).collect();
+        let of_children: Vec<_> = chain::of_children(self.proof).filter(counts).collect();
+        if !facts.is_empty() || !chain::covering(self.proof, &of_children).is_empty() {
+            facts.extend(of_children);
+        }
         facts.sort_unstable();
         facts
     }

@@ -55,6 +55,7 @@ pub use versions::RangeError;
 pub use view::{FactView, VerdictView};
 
 use crate::oci::{Repository, Tag};
+use crate::verify::{Fact, Flaw, FlawKind, Proof};
 use builder::Catalogue;
 use error::Place;
 use revoked::{Exception, Revoked};
@@ -125,9 +126,12 @@ impl Policy {
         self.rule(repository, Some(tag)).is_some_and(Rule::keeps_last_admitted)
     }
 
-    /// Whether the rule that decides about `request` names the trust domain `domain`.
-    pub fn relies_on(&self, request: &Request<'_>, domain: &str) -> bool {
-        self.rule(request.repository, request.tag).is_some_and(|rule| rule.relies_on(domain))
+    /// Whether the trust domain `domain` may prove more than `proof` says, as far as the rule that decides about `request` asks:
+    /// what is signed under it where the rule names it; and when a key signed, whichever domain vouches for that, where
+    /// the rule takes keys and no domain that is there could.
+    pub fn awaits(&self, request: &Request<'_>, domain: &str, proof: &Proof) -> bool {
+        let Some(rule) = self.rule(request.repository, request.tag) else { return false };
+        rule.relies_on(domain) || (rule.takes_keys() && is_time_unproven(proof, rule))
     }
 
     /// Whether anything of `repository` could be served: some rule other than `deny`, or an exception, is for it.
@@ -163,6 +167,14 @@ impl Policy {
         let builders = self.builder_weakenings.iter().cloned();
         self.rules.iter().flat_map(Rule::weakenings).chain(exceptions).chain(builders).collect()
     }
+}
+
+/// Whether something may be signed with a key, at a time that nobody proves: that is a flaw, or the key does without, and then
+/// it counts only where no age is asked.
+fn is_time_unproven(proof: &Proof, rule: &Rule) -> bool {
+    let is_flawed = |flaw: &Flaw| matches!(flaw.kind, FlawKind::Log | FlawKind::Timestamp);
+    let is_untimed = |fact: &Arc<Fact>| fact.signed_at().is_none();
+    proof.flaws.iter().any(is_flawed) || (rule.age.is_some() && proof.facts.iter().any(is_untimed))
 }
 
 impl Known<'_> {

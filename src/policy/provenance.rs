@@ -105,6 +105,11 @@ impl ProvenanceRule {
         of_summaries || self.trust.iter().any(|trust| **trust == *domain)
     }
 
+    /// Whether it may be signed with a key.
+    pub(super) fn takes_keys(&self) -> bool {
+        self.keys().next().is_some() || self.summaries.as_ref().is_some_and(SummaryRule::takes_keys)
+    }
+
     /// Whether a summary may do in place of provenance.
     pub(super) fn takes_summaries(&self) -> bool {
         self.summaries.is_some()

@@ -99,6 +99,13 @@ impl Rule {
             || self.sbom.as_ref().is_some_and(|sbom| sbom.relies_on(domain))
     }
 
+    /// Whether what meets it may be signed with a key, of which any trust domain may prove when that was.
+    pub(super) fn takes_keys(&self) -> bool {
+        self.signatures.iter().flat_map(SignatureRule::identities).any(|identity| identity.trust().is_none())
+            || self.provenance.as_ref().is_some_and(ProvenanceRule::takes_keys)
+            || self.sbom.as_ref().is_some_and(SbomRule::takes_keys)
+    }
+
     /// Reads `[[rule]]`, in order.
     pub(super) fn compile_all(
         settings: &[RuleSettings],

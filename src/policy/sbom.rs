@@ -82,6 +82,11 @@ impl SbomRule {
         self.signers.iter().any(|signer| signer.trust() == Some(domain))
     }
 
+    /// Whether one may be signed with a key.
+    pub(super) fn takes_keys(&self) -> bool {
+        self.signers.iter().any(|signer| signer.trust().is_none())
+    }
+
     /// Why the signer's bill of materials does not count.
     pub(super) fn check_signer(&self, signer: &Signer) -> Result<(), Reason> {
         check_any(&self.signers, signer)

@@ -128,6 +128,11 @@ impl SummaryRule {
         self.verifiers.iter().any(|verifier| verifier.signer.trust() == Some(domain))
     }
 
+    /// Whether one may be signed with a key.
+    pub(super) fn takes_keys(&self) -> bool {
+        self.verifiers.iter().any(|verifier| verifier.signer.trust().is_none())
+    }
+
     /// Reads the lines of `[rule.provenance]` about summaries; nothing if there are none.
     pub(super) fn compile(
         settings: &ProvenanceSettings,

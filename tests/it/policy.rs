@@ -1112,6 +1112,27 @@ proptest! {
     }
 
     #[test]
+    fn more_facts_never_turn_an_admit_into_a_refusal_whatever_the_rule_unless_it_denies(
+        rule in some_rule(), picks in some_facts(), more in some_facts()
+    ) {
+        // A condition over all of a list denies what is not so.
+        let denies = ["deny_packages", "condition"].iter().any(|line| rule.contains(line));
+        let few = judge(&rule, Some("v1.2.3"), &proof(&picks));
+        let all: Vec<_> = picks.into_iter().chain(more).collect();
+        let many = judge(&rule, Some("v1.2.3"), &proof(&all));
+        if few.decision == Decision::Admit && !denies {
+            prop_assert_eq!(many.decision, Decision::Admit);
+            prop_assert!(!few.is_met() || many.is_met());
+        }
+        // And what is denied stays denied.
+        let told = |verdict: &Verdict| {
+            let mut reasons = verdict.requirements.iter().flat_map(|it| &it.reasons);
+            reasons.any(|reason| reason.code == ReasonCode::DeniedPackage)
+        };
+        prop_assert!(!told(&few) || told(&many));
+    }
+
+    #[test]
     fn the_order_of_facts_does_not_matter(facts in some_facts(), other in any::<prop::sample::Index>()) {
         let mut turned = facts.clone();
         if !turned.is_empty() {
@@ -1342,6 +1363,75 @@ fn judge(settings: &str, tag: Option<&str>, proof: &Proof) -> Verdict {
     policy(settings).unwrap().judge(&request, Some(proof), Timestamp::UNIX_EPOCH)
 }
 
+/// A fact about one image of an index, proven by its attestation manifest.
+fn of_child(fact: &Value, child: &str) -> Value {
+    let mut fact = fact.clone();
+    fact["subject"] = json!(Digest::of(child.as_bytes()));
+    fact["source"]["manifest"] = json!(Digest::of(format!("attestation of {child}").as_bytes()));
+    fact["through"] = json!({"manifest": Digest::of(b"signature"), "layer": Digest::of(b"signature layer")});
+    fact
+}
+
+/// A signed index of two images, each with what is proven of it by its attestation manifest.
+fn index_of(amd64: [Value; 2], arm64: [Value; 2]) -> Proof {
+    let children = ["amd64", "arm64"].map(|child| [child.to_owned(), format!("attestation of {child}")]);
+    let children = children.iter().flatten().map(|child| Digest::of(child.as_bytes())).collect();
+    let of_children = [("amd64", amd64), ("arm64", arm64)].into_iter();
+    let of_children = of_children.flat_map(|(child, facts)| facts.map(|fact| of_child(&fact, child)));
+    let facts: Vec<_> = [signature()].into_iter().chain(of_children).collect();
+    Proof { children, ..proof(&facts) }
+}
+
+#[test]
+fn a_condition_is_asked_of_all_that_covers_an_index_which_its_attestation_manifests_prove() {
+    let decided = |condition: &str, arm64: [Value; 2]| {
+        let rule = RULE.replace("deny_packages", "# deny_packages");
+        let rule = rule.replace("message =", &format!("condition = \"{condition}\"\n    message ="));
+        judge(&rule, Some("v1.2.3"), &index_of([provenance(), sbom()], arm64)).decision
+    };
+    let mut staged = provenance();
+    staged["claim"]["provenance"]["workflow_inputs"]["environment"] = json!("staging");
+    let mut small = sbom();
+    small["claim"]["sbom"]["packages"].as_array_mut().unwrap().pop();
+    let production = "provenance.workflow_inputs['environment'] == 'production'";
+    let packages = "sboms.all(s, s.packages == 2)";
+    for condition in [production, packages, "size(sboms) == 2"] {
+        assert_eq!(decided(condition, [provenance(), sbom()]), Decision::Admit, "{condition}");
+    }
+    assert_eq!(decided(production, [staged, sbom()]), Decision::Refuse);
+    assert_eq!(decided(packages, [provenance(), small]), Decision::Refuse);
+}
+
+#[test]
+fn a_trust_domain_is_awaited_where_it_could_prove_more() {
+    let awaits = |rule: &str, domain: &str, proof: &Proof| {
+        let (repository, tag) = (repository(), "v1.2.3".parse().unwrap());
+        let request = Request { repository: &repository, tag: Some(&tag), digest: digest() };
+        policy(rule).unwrap().awaits(&request, domain, proof)
+    };
+    let flawed = |kind: &str| {
+        let source = json!({"manifest": Digest::of(b"manifest"), "layer": Digest::of(b"layer")});
+        let flaw = json!({"source": source, "form": null, "predicate_type": null, "kind": kind, "text": "x"});
+        Proof { flaws: vec![serde_json::from_value(flaw).unwrap()], ..proof(&[]) }
+    };
+    let (named, keyed) = (signature_rule(&identity()), signature_rule("key = 'release'"));
+    assert!(awaits(&named, "public-good", &proof(&[])) && !awaits(&named, "github", &flawed("log")));
+    // Of a key, any domain may prove when it signed; where nothing lacks such a proof, none proves more.
+    for (kind, expected) in [("log", true), ("timestamp", true), ("signature", false), ("unknown-key", false)] {
+        assert_eq!(awaits(&keyed, "github", &flawed(kind)), expected, "{kind}");
+    }
+    assert!(!awaits(&keyed, "github", &proof(&[signed_by_key("release", "a")])));
+    let mut untimed = signed_by_key("release", "a");
+    untimed["signed_at"] = Value::Null;
+    let (aged, untimed) = (keyed.replace("mode =", "min_log_age = '1h'\nmode ="), proof(&[untimed]));
+    assert!(awaits(&aged, "github", &untimed) && !awaits(&keyed, "github", &untimed));
+    let provenance = "[[builder]]\nname = 'ci'\nid = 'https://ci/*'\nkey = 'backup'\nlevel = 2\n[[rule]]\nname = 'r'\n\
+         images = ['docker.io/**']\n[rule.provenance]\nbuilders = ['ci']\n";
+    assert!(awaits(provenance, "github", &flawed("log")));
+    let sbom = format!("{named}[rule.sbom]\nsigned_by = {{ key = 'backup' }}\n");
+    assert!(awaits(&sbom, "github", &flawed("log")));
+}
+
 #[test]
 fn who_leaves_base_images_unjudged_admits_nothing() {
     let rule = RULE.replace("message =", "base_images = \"judge\"\n    message =");
@@ -1349,6 +1439,15 @@ fn who_leaves_base_images_unjudged_admits_nothing() {
     assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Undecided, 1), "{verdict:#?}");
     let known = verdict.clone().on_known_bases(&verdict.provenances[0]);
     assert_eq!((known.decision, known.is_met(), known.requirements.len()), (Decision::Admit, true, 4));
+    // The same ones in the same order, however they were found.
+    let mut other = provenance();
+    other["source"]["layer"] = json!(Digest::of(b"another"));
+    let facts = [provenance(), other];
+    let both = |order: [usize; 2]| {
+        let facts: Vec<_> = [signature(), sbom()].into_iter().chain(order.map(|index| facts[index].clone())).collect();
+        judge(&rule, Some("v1.2.3"), &proof(&facts)).provenances
+    };
+    assert_eq!((both([0, 1]).len(), both([0, 1])), (2, both([1, 0])));
     // Where something else is not met, no base image changes that.
     let verdict = judge(&rule, Some("v1.2.3"), &proof(&all()[1..]));
     assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Refuse, 0));

@@ -4,6 +4,7 @@
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SelectExpr, operators};
 
+use crate::misspelt;
 use crate::policy::condition::FITS;
 use crate::policy::condition::vocabulary::{Record, Type, VARIABLES};
 use crate::policy::pattern::Glob;
@@ -248,7 +249,8 @@ fn field_of(record: &Record, name: &str) -> Option<Type> {
 
 fn unknown(what: &str, name: &str, record: &Record) -> String {
     let known: Vec<_> = record.fields.iter().map(|(field, _)| *field).collect();
-    format!("a {} has no {what} {name:?}: known are {}", record.name, known.join(", "))
+    let hint = misspelt::hint(name, &known);
+    format!("a {} has no {what} {name:?}{hint} (known are {})", record.name, known.join(", "))
 }
 
 fn operators_name(name: &str) -> String {

@@ -96,3 +96,15 @@ async fn an_exception_counts_from_the_next_request_to_its_end() {
     world.mirror.clock.advance(std::time::Duration::from_hours(2));
     assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN);
 }
+
+#[tokio::test]
+async fn what_needs_a_restart_is_counted_as_applied_in_part() {
+    let (world, digest) = pulled().await;
+    let other = world.config(RULE).replace("default = true", "default = true\ntag_ttl = \"5s\"");
+    for rules in [String::new(), format!("[revoked]\ndigests = [\"{digest}\"]\n")] {
+        world.mirror.reconfigure(&format!("{other}{rules}"), "partly").await;
+    }
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::FORBIDDEN, "the rules count all the same");
+    world.mirror.reconfigure(&world.config(RULE), "applied").await;
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+}

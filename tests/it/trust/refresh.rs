@@ -1,12 +1,18 @@
 //! Roots that arrive and change: from a site, from a folder, over restarts, and what a pull makes of it.
 
+use bonafide::oci::Digest;
 use bonafide::trust::DomainSettings;
 use http::StatusCode;
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
 use crate::support::authority::Authority;
+use crate::support::authority::image::Image;
+use crate::support::authority::key::Key;
+use crate::support::authority::publisher::Publisher;
 use crate::support::authority::seed::{self, RULE};
+use crate::support::authority::signed::Signed;
+use crate::support::authority::signer::Signer;
 use crate::support::content::Repositories;
 use crate::support::mirror::Mirror;
 use crate::support::registry::{Fault, Registry};
@@ -129,9 +135,33 @@ const IMAGE: &str = "/v2/fystacklabs/apex/manifests/v1.2.3";
 impl Pull {
     /// Before the repository is there.
     async fn new() -> Self {
+        let publish = |authority: &Authority, repositories: &mut Repositories| {
+            seed::era_a(authority, repositories, "fystacklabs/apex", "v1.2.3");
+        };
+        Self::of(publish, RULE, None).await
+    }
+
+    /// The same of an image that a key signs, under a rule that asks for the key alone.
+    async fn keyed(without_log: &str, sign: impl Fn(Signer<'_>, Digest) -> Option<Signed>) -> Self {
+        let key = Key::p256("release");
+        let publish = |authority: &Authority, repositories: &mut Repositories| {
+            let mut publisher = Publisher::new(repositories, "fystacklabs/apex");
+            let digest = publisher.image("v1.2.3", &Image::new("app"));
+            if let Some(signed) = sign(authority.with_key(&key), digest) {
+                publisher.signature(digest, &signed);
+            }
+        };
+        let rule = format!(
+            "[[key]]\nname = 'release'\npath = 'cosign.pub'\nwithout_log = '{without_log}'\n[[rule]]\nname = 'keyed'\n\
+             images = ['docker.io/**']\n[[rule.signature]]\nkey = 'release'\n"
+        );
+        Self::of(publish, &rule, Some(&key)).await
+    }
+
+    async fn of(publish: impl Fn(&Authority, &mut Repositories), rule: &str, key: Option<&Key>) -> Self {
         let (authority, registry) = (Authority::new("corp"), Registry::start().await);
         let mut repositories = Repositories::default();
-        seed::era_a(&authority, &mut repositories, "fystacklabs/apex", "v1.2.3");
+        publish(&authority, &mut repositories);
         registry.publish(repositories);
         let repository = Repository::new(&authority.trusted_root().to_json(), authority.time());
         let folder = TempDir::new().unwrap();
@@ -139,8 +169,11 @@ impl Pull {
         let url = registry.url();
         let config = format!(
             "[[upstream]]\nname = \"docker.io\"\nurl = \"{url}\"\ndefault = true\n\n\
-             [[trust]]\nname = \"corp\"\ntuf = {{ url = \"{url}/tuf\", root = \"root.json\" }}\n\n{RULE}"
+             [[trust]]\nname = \"corp\"\ntuf = {{ url = \"{url}/tuf\", root = \"root.json\" }}\n\n{rule}"
         );
+        if let Some(key) = key {
+            std::fs::write(folder.path().join("cosign.pub"), key.public_pem()).unwrap();
+        }
         let now = authority.time() + SignedDuration::from_mins(1);
         let mirror = Mirror::within(folder, now, &config).await;
         Self { authority, repository, registry, mirror }
@@ -164,6 +197,23 @@ async fn an_image_of_a_domain_whose_root_is_awaited_is_neither_served_nor_refuse
     pull.publish();
     pull.mirror.refresh_trust().await;
     assert_eq!(pull.status().await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_whose_log_is_of_a_domain_that_is_awaited_is_neither_served_nor_refused() {
+    let pull = Pull::keyed("refuse", |signer, digest| Some(signer.sign(digest))).await;
+    assert_eq!(pull.status().await, StatusCode::SERVICE_UNAVAILABLE);
+    pull.publish();
+    pull.mirror.refresh_trust().await;
+    assert_eq!(pull.status().await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_key_that_needs_no_log_and_an_image_that_nobody_signed_await_no_domain() {
+    let pull = Pull::keyed("allow", |signer, digest| Some(signer.sign(digest))).await;
+    assert_eq!(pull.status().await, StatusCode::OK);
+    let pull = Pull::keyed("refuse", |_, _| None).await;
+    assert_eq!(pull.status().await, StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
