@@ -119,6 +119,8 @@ mod tests {
         let mixed = manifest(&[layer(STATEMENT), layer("application/vnd.oci.image.layer.v1.tar")]);
         let source = Source { manifest: digest, layer: Digest::of(b"layer") };
         assert_eq!(unsigned_statements(&mixed, digest), Ok(vec![UnsignedStatement { source, size: 7 }]));
+        let most = manifest(&vec![layer(STATEMENT); limits::DESCRIPTORS]);
+        assert_eq!(unsigned_statements(&most, digest).unwrap().len(), limits::DESCRIPTORS);
         let many = manifest(&vec![layer(STATEMENT); limits::DESCRIPTORS + 1]);
         assert!(matches!(unsigned_statements(&many, digest), Err(Malformed::TooMuch { .. })));
     }

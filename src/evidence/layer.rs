@@ -201,4 +201,14 @@ mod tests {
         assert_eq!(material.log_entry.as_deref(), Some("entry"));
         assert_eq!(material.timestamp, None);
     }
+
+    #[test]
+    fn a_manifest_may_have_as_many_layers_as_it_may() {
+        let layers_of = |count| {
+            let manifest = manifest(&vec![descriptor(BUNDLE, ""); count].join(","), "");
+            layers(&manifest, Digest::of(b"manifest"), Digest::of(b"image"), Via::SignatureTag).map(|found| found.len())
+        };
+        assert_eq!(layers_of(limits::DESCRIPTORS).unwrap(), limits::DESCRIPTORS);
+        layers_of(limits::DESCRIPTORS + 1).unwrap_err();
+    }
 }

@@ -251,4 +251,15 @@ mod tests {
         assert!(is_evidence_blob(&layer, b"\xd2\x84"));
         assert!(!is_evidence_blob(&layer, b"\x1f\x8b\x08"));
     }
+
+    #[test]
+    fn what_says_to_be_evidence_is_told_apart() {
+        let says = |artifact_type: &str| {
+            let extra = format!(r#","artifactType":"{artifact_type}""#);
+            says_to_be_evidence(&serde_json::from_str(&descriptor(IMAGE_CONFIG, 2, &extra)).unwrap())
+        };
+        assert!(says("application/vnd.dev.sigstore.bundle.v0.3+json"));
+        assert!(says("application/vnd.dev.cosign.artifact.sig.v1+json"));
+        assert!(!says("application/vnd.acme.chart"));
+    }
 }

@@ -97,3 +97,15 @@ fn said(text: Option<&str>) -> Option<Box<str>> {
 pub(in crate::evidence) fn is_license(text: &str) -> bool {
     !matches!(text, "" | "NOASSERTION" | "NONE")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bill_of_materials_may_list_as_many_packages_as_it_may() {
+        let of = |count| Packages { packages: vec![Package::default(); count], ..Packages::default() }.finish();
+        assert!(of(limits::PACKAGES).is_ok());
+        assert!(matches!(of(limits::PACKAGES + 1), Err(Malformed::TooMuch { .. })));
+    }
+}

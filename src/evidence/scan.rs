@@ -459,4 +459,10 @@ mod tests {
         let trivy = json!({ "SchemaVersion": 2, "Results": [target, target] });
         assert!(matches!(read_json(&scan(&trivy)), Err(Malformed::TooMuch { .. })));
     }
+
+    #[test]
+    fn a_scan_may_have_as_many_findings_as_it_may() {
+        assert!(check_number(FINDINGS).is_ok());
+        check_number(FINDINGS + 1).unwrap_err();
+    }
 }

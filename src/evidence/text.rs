@@ -43,3 +43,17 @@ impl Visitor<'_> for TextVisitor {
         Ok(Text(Some(number.to_string())))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_a_text_as_it_is_written() {
+        for (json, text) in
+            [("\"1.0\"", Some("1.0")), ("7", Some("7")), ("-7", Some("-7")), ("1.5", Some("1.5")), ("null", None)]
+        {
+            assert_eq!(serde_json::from_str::<Text>(json).unwrap().0.as_deref(), text, "{json}");
+        }
+    }
+}

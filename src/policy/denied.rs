@@ -245,4 +245,40 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_package_with_a_url_is_not_looked_for_by_its_name() {
+        let list = list(&[("pkg:npm/axios", Versions::every("npm"))]);
+        let other = Package { name: "axios".into(), ..package("pkg:pypi/axios@1", None) };
+        assert!(list.find_by_name(&other).is_none() && list.find(&other).is_none());
+    }
+
+    #[test]
+    fn an_epoch_stands_before_a_version_of_rpm_that_has_none() {
+        let list = list(&[
+            ("pkg:rpm/fedora/curl", Versions::listed("rpm", ["1:8.0".to_owned()])),
+            ("pkg:deb/debian/curl", Versions::listed("deb", ["8.0".to_owned()])),
+        ]);
+        for (purl, found) in [
+            ("pkg:rpm/fedora/curl@8.0?epoch=1", true),
+            ("pkg:rpm/fedora/curl@1:8.0?epoch=1", true),
+            ("pkg:rpm/fedora/curl@8.0", false),
+            ("pkg:deb/debian/curl@8.0?epoch=1", true),
+        ] {
+            assert_eq!(list.find(&package(purl, None)).is_some(), found, "{purl}");
+        }
+    }
+
+    #[test]
+    fn a_qualifier_that_is_denied_is_that_one() {
+        let list = list(&[("pkg:deb/debian/curl?arch=amd64", Versions::every("deb"))]);
+        for (purl, found) in [
+            ("pkg:deb/debian/curl@1?arch=amd64", true),
+            ("pkg:deb/debian/curl@1?arch=amd64&distro=bookworm", true),
+            ("pkg:deb/debian/curl@1?arch=arm64", false),
+            ("pkg:deb/debian/curl@1", false),
+        ] {
+            assert_eq!(list.find(&package(purl, None)).is_some(), found, "{purl}");
+        }
+    }
 }

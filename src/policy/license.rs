@@ -251,4 +251,15 @@ mod tests {
             prop_assert_eq!(denied.deny(&names.join(" AND ")), flags.iter().any(|flag| *flag));
         }
     }
+
+    #[test]
+    fn a_plus_is_a_choice_of_later_versions_for_every_licence() {
+        assert_denies(&["Apache-1.1"], &["Apache-1.1"], &["Apache-1.1+"]);
+        assert_eq!(listed("AGPL-3.0+"), Some("AGPL-3.0-or-later"));
+    }
+
+    #[test]
+    fn the_case_of_a_licence_does_not_matter_beside_a_bracket() {
+        assert_denies(&["AGPL-3.0-only"], &["(agpl-3.0-only)"], &["(mit OR AGPL-3.0-only)", "(AGPL-3.0-only OR mit)"]);
+    }
 }

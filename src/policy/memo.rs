@@ -117,4 +117,20 @@ mod tests {
         }
         assert!(memo.lock().len() <= BILLS);
     }
+
+    #[test]
+    fn what_is_gone_makes_room_before_what_is_there() {
+        let memo = Memo::default();
+        let kept = bill("kept");
+        memo.get(&kept, None, || reasons("kept"));
+        let gone: Vec<_> = (1..BILLS).map(|_| bill("gone")).collect();
+        for bill in &gone {
+            memo.get(bill, None, Vec::new);
+        }
+        drop(gone);
+        assert_eq!(memo.lock().len(), BILLS);
+        memo.get(&bill("new"), None, Vec::new);
+        assert_eq!(memo.lock().len(), 2);
+        assert_eq!(memo.get(&kept, None, || panic!("again"))[0].text, "kept");
+    }
 }

@@ -447,4 +447,23 @@ mod tests {
         let feed = feed(&json!({"id": "X-1", "affected": [{"package": {"ecosystem": "", "name": "a"}}]}).to_string());
         assert!(feed.warnings()[0].contains("X-1"), "{:?}", feed.warnings());
     }
+
+    #[test]
+    fn a_feed_is_bounded_in_packages_and_versions() {
+        let affected = json!({"versions": ["1", "2"], "ranges": [{"type": "SEMVER", "events": [{"introduced": "3"}]}]});
+        let document = record("npm", "a", &affected).to_string();
+        let read = |size| {
+            let mut feed = Feed { size, ..Feed::default() };
+            feed.read(document.as_bytes(), now()).map(|()| feed.size)
+        };
+        assert_eq!(read(ENTRIES - 4).unwrap(), ENTRIES, "a package, two versions and an event");
+        read(ENTRIES - 3).unwrap_err();
+    }
+
+    #[test]
+    fn warnings_of_a_feed_are_bounded() {
+        let mut feed = Feed::default();
+        (0..=WARNINGS).for_each(|number| feed.warn(number.to_string()));
+        assert_eq!(feed.warnings().len(), WARNINGS);
+    }
 }

@@ -389,4 +389,9 @@ mod tests {
             assert_eq!(build_level(level), None, "{level}");
         }
     }
+
+    #[test]
+    fn a_port_is_no_tag() {
+        assert!(!names("localhost:5000/app", "docker.io/library/localhost", None));
+    }
 }

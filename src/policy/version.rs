@@ -125,4 +125,12 @@ mod tests {
             assert!(!matches("v1", text), "{text}");
         }
     }
+
+    #[test]
+    fn identifiers_are_letters_digits_and_hyphens() {
+        assert!(VersionPrefix::read("v1.2.3-rc-1+linux-2").is_some());
+        for text in ["v1.2.3-rc_1", "v1.2.3-rc 1", "v1.2.3+linux_2", "v1.2.3-rc..1"] {
+            assert_eq!(VersionPrefix::read(text), None, "{text}");
+        }
+    }
 }

@@ -434,4 +434,25 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_beginning_stands_before_every_version() {
+        let versions = events("deb", &[("fixed", "0~rc2"), ("introduced", "0")]);
+        assert_contains(&versions, &["0~rc1"], &["0~rc2", "0", "1.0"]);
+    }
+
+    #[test]
+    fn events_at_one_version_count_in_their_own_order() {
+        let again = events("npm", &[("introduced", "1.0.0"), ("introduced", "2.0.0"), ("fixed", "2.0.0")]);
+        assert_contains(&again, &["1.0.0", "2.0.0", "3.0.0"], &["0.9.0"]);
+        let once = events("npm", &[("last_affected", "2.0.0"), ("introduced", "2.0.0")]);
+        assert_contains(&once, &["2.0.0"], &["1.9.9", "2.0.1"]);
+    }
+
+    #[test]
+    fn more_events_than_are_put_in_order_are_about_every_version() {
+        let many = |count| events("npm", &vec![("introduced", "1.0.0"); count]);
+        assert_eq!(many(EVENTS).contain(Some("0.1.0")), Membership::No);
+        assert_eq!(many(EVENTS + 1).contain(Some("0.1.0")), Membership::Yes);
+    }
 }

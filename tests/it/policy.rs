@@ -10,8 +10,8 @@ use std::sync::Arc;
 use bonafide::config::{Config, Environment};
 use bonafide::oci::{Digest, Image, Reference, Repository, Tag};
 use bonafide::policy::{
-    Decision, Known, Level, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, Request, RequirementKind, Settings,
-    Shortfall, Verdict, VerdictView,
+    Decision, Known, Level, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, RecordedFacts, Request,
+    RequirementKind, Settings, Shortfall, Verdict, VerdictView,
 };
 use bonafide::verify::{Coverage, Fact, Flaw, Proof};
 use jiff::Timestamp;
@@ -417,6 +417,10 @@ fn provenance_of_another_run_than_that_of_its_certificate_is_refused() {
         (run.as_str(), true),
         ("13531731005-1", true),
         ("another builder's number", true),
+        ("-1", true),
+        ("13531731005-", true),
+        ("run-1", true),
+        ("13531731005-first", true),
         ("13531731005-2", false),
         ("3531731005-1", false),
         (&format!("{SOURCE}/actions/runs/1/attempts/1"), false),
@@ -709,6 +713,26 @@ fn evidence_that_could_not_be_asked_for_makes_a_refusal_undecided() {
 }
 
 #[test]
+fn a_signature_that_is_too_young_is_undecided_while_an_older_one_may_not_have_been_seen() {
+    let rule = signature_rule(&identity()).replace("mode =", "min_log_age = '72h'\nmode =");
+    let mut fact = signature();
+    fact["signed_at"] = json!("2026-01-01T00:00:00Z");
+    let at = |coverage| judge_at(&rule, None, &Proof { coverage, ..proof(&[fact.clone()]) }, "2026-01-02T00:00:00Z");
+    let partial = serde_json::from_value(json!({"partial": {"failure": "timed out"}})).unwrap();
+    assert_eq!(at(partial).decision, Decision::Undecided);
+    assert_eq!(at(Coverage::Complete).decision, Decision::Refuse);
+}
+
+#[test]
+fn denying_licences_alone_or_packages_alone_takes_all_that_there_is() {
+    for line in ["deny_licenses = ['MIT']", "deny_packages = ['pkg:npm/evil']"] {
+        let rule = RULE.replace("deny_packages", &format!("{line} #"));
+        let proof = Proof { coverage: Coverage::Bounded, ..proof(&all()) };
+        assert_eq!(judge(&rule, Some("v1.2.3"), &proof).decision, Decision::Refuse, "{line}");
+    }
+}
+
+#[test]
 fn a_flaw_of_evidence_is_told_to_the_requirement_that_it_was_meant_for() {
     let source = signature()["source"].clone();
     let flaw = |form: &str, predicate: Option<&str>, kind: &str| {
@@ -785,6 +809,125 @@ fn a_signature_must_be_as_old_as_the_rule_demands() {
     assert_eq!(at("2026-01-05T00:00:00Z", &[stranger]).most_telling().unwrap().0, RequirementKind::Signature);
     fact["signed_at"] = Value::Null;
     assert!(at("2030-01-01T00:00:00Z", &[fact]).most_telling().unwrap().1.text.contains("no proven time"));
+}
+
+#[test]
+fn each_block_must_be_met_by_signatures_that_are_old_enough() {
+    let block = |subject: &str| format!("[[rule.signature]]\nissuer = '{ISSUER}'\nsubject = '{subject}'\n");
+    let rule = format!(
+        "[[rule]]\nname = 'two'\nimages = ['docker.io/**']\nmin_log_age = '72h'\n{}{}",
+        block("https://a"),
+        block("https://b")
+    );
+    let (mut a, mut b) = (signed_by("https://a", "a"), signed_by("https://b", "b"));
+    a["signed_at"] = json!("2026-01-01T00:00:00Z");
+    b["signed_at"] = json!("2026-01-04T00:00:00Z");
+    let facts = [a, b];
+    assert_eq!(judge_at(&rule, None, &proof(&facts), "2026-01-05T00:00:00Z").decision, Decision::Refuse);
+    assert_eq!(judge_at(&rule, None, &proof(&facts), "2026-01-07T00:00:00Z").decision, Decision::Admit);
+}
+
+#[test]
+fn a_rule_relies_on_every_domain_that_it_names_and_on_no_other() {
+    let (repository, tag) = (repository(), "v1.2.3".parse().unwrap());
+    let request = Request { repository: &repository, tag: Some(&tag), digest: digest() };
+    let signer = format!("issuer = '{ISSUER}'\nsubject = 'https://a'");
+    let verifier = format!("[[verifier]]\nname = 'corp'\nid = 'https://v'\ntrust = 'github'\n{signer}\n");
+    for (before, block) in [
+        (String::new(), format!("[[rule.signature]]\ntrust = 'github'\n{signer}")),
+        (String::new(), "[rule.provenance]\ntrust = 'github'\nbuilders = ['slsa-github-generator']".to_owned()),
+        (verifier, "[rule.provenance]\nverifiers = ['corp']".to_owned()),
+        (
+            String::new(),
+            format!("[rule.sbom]\ntrust = 'github'\nsigned_by = {{ issuer = '{ISSUER}', subject = 'https://a' }}"),
+        ),
+    ] {
+        let policy = policy(&format!("{before}[[rule]]\nname = 'r'\nimages = ['docker.io/**']\n{block}")).unwrap();
+        assert!(policy.relies_on(&request, "github"), "{block}");
+        assert!(!policy.relies_on(&request, "nobody"), "{block}");
+    }
+}
+
+#[test]
+fn a_repository_with_nothing_but_an_exception_is_not_hidden() {
+    let image = format!("docker.io/fystacklabs/apex@{}", digest());
+    let until = "until = 2026-01-01T00:00:00Z";
+    let policy = policy(&format!("[[exception]]\nimage = '{image}'\n{until}\nreason = 'INC-42'")).unwrap();
+    assert!(policy.hides(&repository()).is_none());
+    assert!(policy.hides(&"docker.io/fystacklabs/other".parse().unwrap()).is_some());
+    assert!(policy.weakenings().iter().any(|said| said.contains(&image) && said.contains("2026-01-01")));
+}
+
+#[test]
+fn a_refusal_for_want_of_a_rule_tells_which_rules_are_nearly_for_it() {
+    let said = |tag: Option<&str>, settings: &str| {
+        let verdict = judge(settings, tag, &proof(&all()));
+        verdict.most_telling().unwrap().1.text.clone()
+    };
+    let elsewhere = RULE.replace("fystacklabs", "others");
+    assert_eq!(said(Some("v1"), &elsewhere), "no rule is for docker.io/fystacklabs/apex");
+    assert_eq!(said(Some("latest"), RULE), "no rule is for the tag latest: fystack has other tags");
+    assert_eq!(said(None, RULE), "no rule is for a digest without a tag: fystack has tags");
+}
+
+#[test]
+fn what_is_published_instead_is_told() {
+    let told = |facts: &[Value], at: usize| {
+        judge(RULE, Some("v1.2.3"), &proof(facts)).requirements[at].reasons[0].text.clone()
+    };
+    assert_eq!(told(&[], 0), "no signature is published for it");
+    let only = "no signed SLSA provenance is published for it, only signature";
+    assert_eq!(told(&[signature()], 1), only);
+}
+
+#[test]
+fn recorded_facts_are_of_one_image_and_of_what_its_index_lists() {
+    let recorded = RecordedFacts::of(&repository(), &[], &proof(&[signature()]));
+    let other = Digest::of(b"another image");
+    assert!(recorded.check_is(&repository(), &Reference::Digest(digest())).is_ok());
+    assert!(recorded.check_is(&repository(), &Reference::Tag("v9".parse().unwrap())).is_ok());
+    assert!(recorded.check_is(&repository(), &Reference::Digest(other)).is_err());
+    assert!(recorded.check_is(&"docker.io/a/b".parse().unwrap(), &Reference::Digest(digest())).is_err());
+    let reads = |through: bool, is_listed: bool| {
+        let mut file = serde_json::to_value(&recorded).unwrap();
+        file["facts"][0]["subject"] = json!(other);
+        file["facts"][0]["through"] = if through { signature()["source"].clone() } else { Value::Null };
+        file["children"] = if is_listed { json!([other]) } else { json!([]) };
+        serde_json::from_value::<RecordedFacts>(file).is_ok()
+    };
+    assert!(reads(true, true) && !reads(true, false) && !reads(false, true) && !reads(false, false));
+}
+
+#[test]
+fn a_workflow_of_the_repository_that_it_builds_attests_itself() {
+    let builder = format!("[[builder]]\nname = 'own'\nid = 'https://github.com/**'\nlevel = 3\nissuer = '{ISSUER}'\n");
+    let rule = "[[rule]]\nname = 'r'\nimages = ['docker.io/**']\n[rule.provenance]\nlevel = 3\nbuilders = ['own']";
+    let settings = format!("{builder}{rule}");
+    let signed_as = |subject: &str, source: Value, config: Value| {
+        let mut fact = provenance();
+        let certificate = &mut fact["signer"]["certificate"];
+        (certificate["subject"], certificate["build_signer"]) = (json!(subject), json!(subject));
+        (certificate["source_repository"], certificate["build_config"]) = (source, config);
+        fact["claim"]["provenance"]["builder_id"] = json!(subject);
+        fact["claim"]["provenance"]["workflow"] = Value::Null;
+        fact
+    };
+    let own = format!("{SOURCE}/.github/workflows/other.yml@refs/tags/v1.2.3");
+    let shared = "https://github.com/fystack/shared/.github/workflows/build.yml@refs/tags/v1.2.3";
+    let config = provenance()["signer"]["certificate"]["build_config"].clone();
+    let facts = |fact| proof(&[fact]);
+    let admitted = judge(&settings, None, &facts(signed_as(shared, json!(SOURCE), config.clone())));
+    assert_eq!(admitted.decision, Decision::Admit, "{admitted:?}");
+    for fact in [signed_as(&own, json!(SOURCE), config), signed_as(shared, json!(SOURCE), json!(shared))] {
+        assert_reason(&settings, &[fact], RequirementKind::Provenance, ReasonCode::LevelTooLow, "");
+    }
+}
+
+#[test]
+fn an_issuer_of_a_builder_is_somebody() {
+    let builder = "[[builder]]\nname = 'own'\nid = 'https://own/**'\nlevel = 3\nissuer = ''\n";
+    let error = policy(&format!("{builder}{RULE}")).err().unwrap();
+    assert_eq!((&*error.at, &error.problem), ("builder.0.issuer", &PolicyProblem::Empty));
 }
 
 #[test]

@@ -23,6 +23,7 @@ fn a_source_is_named_without_its_decoration() {
         ("https://github.com/acme/app.git#refs/tags/v1:folder", "https://github.com/acme/app", Some("refs/tags/v1")),
         ("https://github.com/acme/app.git#", "https://github.com/acme/app", None),
         ("git+ssh://git@github.com/acme/app@main", "ssh://git@github.com/acme/app", Some("main")),
+        ("https://a/b@v1", "https://a/b", Some("v1")),
         ("github.com/acme/app@main", "github.com/acme/app", Some("main")),
         ("git@github.com:acme/app.git", "git@github.com:acme/app", None),
     ] {

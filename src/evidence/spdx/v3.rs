@@ -417,7 +417,7 @@ mod tests {
                 "simplelicensing_licenseExpression": "MIT"},
             relationship("hasDeclaredLicense", "urn:mit"),
             relationship("hasConcludedLicense", "https://spdx.org/licenses/ISC"),
-            relationship("contains", "urn:mit"),
+            relationship("contains", "https://spdx.org/licenses/GPL-2.0-only"),
         ]));
         assert_eq!((sbom.format, sbom.version.as_str(), sbom.packages.len()), (SbomFormat::Spdx, "3.0.1", 1));
         let package = &sbom.packages[0];
@@ -449,6 +449,7 @@ mod tests {
         for kind in ["packageUrl", "packageURL", "spdx:Core/ExternalIdentifierType/packageUrl"] {
             let identifiers = json!([
                 {"type": "ExternalIdentifier", "externalIdentifierType": "cpe23", "identifier": "cpe:2.3:a:x"},
+                {"type": "ExternalIdentifier", "externalIdentifierType": "other", "identifier": "pkg:npm/other@1"},
                 {"type": "ExternalIdentifier", "externalIdentifierType": kind, "identifier": "pkg:npm/axios@1.14.1"},
             ]);
             let element = json!([{"type": "software_Package", "name": "axios", "externalIdentifier": identifiers}]);
@@ -583,5 +584,41 @@ mod tests {
         let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
             "@graph": [{"type": "software_File", "@type": "software_Package"}]});
         assert!(crate::evidence::spdx::read(&json.to_string()).is_err());
+    }
+
+    #[test]
+    fn a_licence_of_ones_own_has_its_name_and_one_without_is_its_identifier() {
+        let custom =
+            |id: &str, name: Json| json!({"type": "expandedlicensing_CustomLicense", "spdxId": id, "name": name});
+        let found = licenses(&[
+            relationship("hasDeclaredLicense", "urn:acme"),
+            custom("urn:acme", json!("LicenseRef-Acme")),
+            relationship("hasConcludedLicense", "https://spdx.org/licenses/MIT"),
+            custom("https://spdx.org/licenses/MIT", Json::Null),
+        ]);
+        assert_eq!(found, ["LicenseRef-Acme", "MIT"]);
+    }
+
+    #[test]
+    fn an_element_has_one_identifier_and_values_are_texts_however_they_are_written() {
+        let twice = json!({"@graph": [{"type": "software_Package", "spdxId": "urn:a", "@id": "urn:b", "name": "a"}]});
+        assert!(crate::evidence::spdx::read(&twice.to_string()).is_err());
+        for (written, text) in [(json!(7), "7"), (json!(-7), "-7"), (json!(1.5), "1.5"), (json!("1\"0"), "1\"0")] {
+            let element = json!([{"type": "software_Package", "name": "a", "software_packageVersion": written}]);
+            assert_eq!(package(&element).version.as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn licences_are_bounded_in_number_and_in_length() {
+        let mut looked_at = 0;
+        assert_eq!(Licenses::put_together("urn:a", &HashMap::new(), 2, &mut looked_at), "a");
+        assert_eq!(looked_at, 1);
+        let licenses =
+            |looked_at, given| Licenses { elements: HashMap::new(), known: HashMap::new(), looked_at, given };
+        assert!(licenses(LICENSE_ELEMENTS - 1, 0).expression(&"urn:a".into()).is_ok());
+        assert!(licenses(LICENSE_ELEMENTS, 0).expression(&"urn:a".into()).is_err());
+        assert!(licenses(0, LICENSE_TEXT - 3).give("MIT".to_owned()).is_ok());
+        assert!(licenses(0, LICENSE_TEXT - 2).give("MIT".to_owned()).is_err());
     }
 }

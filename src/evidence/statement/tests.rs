@@ -331,3 +331,17 @@ fn spdx_3_is_read_under_the_predicate_types_of_spdx() {
         }
     }
 }
+
+#[test]
+fn a_statement_may_be_as_long_as_its_bounds() {
+    let typed = |length: usize| parse(&statement(&"x".repeat(length), &json!({}))).map(drop);
+    assert_eq!(typed(PREDICATE_TYPE_LENGTH), Ok(()));
+    typed(PREDICATE_TYPE_LENGTH + 1).unwrap_err();
+    let limit = usize::try_from(limits::EVIDENCE_BYTES).unwrap();
+    let padded = |length: usize| {
+        let text = statement("https://example.com/other", &json!({})).to_string();
+        Statement::parse((text.clone() + &" ".repeat(length - text.len())).as_bytes()).map(drop)
+    };
+    assert_eq!(padded(limit), Ok(()));
+    padded(limit + 1).unwrap_err();
+}

@@ -221,3 +221,19 @@ impl fmt::Debug for Condition {
         fmt::Debug::fmt(&self.text, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brackets_and_choices_within_each_other_are_counted() {
+        for (open, close) in [("(", ")"), ("[", "]"), ("{", "}")] {
+            let nested = |depth| format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            assert!(!is_nested_too_deeply(&nested(NESTED).repeat(2)), "one after another is not within each other");
+            assert!(is_nested_too_deeply(&nested(NESTED + 1)));
+        }
+        assert!(!is_nested_too_deeply(&"a?b:".repeat(NESTED)));
+        assert!(is_nested_too_deeply(&"a?b:".repeat(NESTED + 1)));
+    }
+}

@@ -103,8 +103,8 @@ fn rpm_order(one: &str, other: &str) -> Ordering {
             }
             (one, other) = (one.get(1..).unwrap_or_default(), other.get(1..).unwrap_or_default());
         }
-        if one.is_empty() || other.is_empty() {
-            return one.len().cmp(&other.len());
+        if one.is_empty() && other.is_empty() {
+            return Ordering::Equal;
         }
         let order = rpm_segment(&mut one, &mut other);
         if order.is_ne() {

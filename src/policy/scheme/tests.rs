@@ -240,3 +240,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn letters_of_maven_stand_for_words_only_before_a_number() {
+    assert_same(Scheme::Maven, &["1-b1", "1-beta-1"]);
+    assert_same(Scheme::Maven, &["1-m1", "1-milestone-1"]);
+    assert_same(Scheme::Maven, &["1..1", "1.0.1"]);
+    for letter in ["a", "b", "m"] {
+        assert_order(Scheme::Maven, &["1-sp", &format!("1-{letter}")]);
+        assert_order(Scheme::Maven, &["1-sp", &format!("1-{letter}.1")]);
+    }
+    assert_order(Scheme::Maven, &["1.foo", "1"]);
+}
+
+#[test]
+fn numbers_of_composer_stand_between_the_release_and_its_patches() {
+    assert_order(Scheme::Php, &["1.0.0-foo", "1.0.0-dev", "1.0.0.1", "1.0.0-p1"]);
+}
+
+#[test]
+fn the_first_number_of_alpine_is_one_whatever_it_begins_with() {
+    assert_same(Scheme::Apk, &["01.2", "1.2"]);
+}
+
+#[test]
+fn longer_versions_than_anybody_writes_are_none() {
+    assert!(Scheme::Numbers.reads(&"1".repeat(LENGTH)));
+    assert!(!Scheme::Numbers.reads(&"1".repeat(LENGTH + 1)));
+}

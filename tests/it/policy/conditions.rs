@@ -96,6 +96,8 @@ fn a_condition_is_checked_when_it_is_loaded() {
         ("scans.all(s, s.findings.all(f, f.severity == 1))", "there is no == for a text and a number"),
         ("summaries.all(s, s.dependency_levels['L1'] == 'a')", "there is no == for a number and a text"),
         ("vex.exists(v, v.statements == 'x')", "there is no =="),
+        ("tag && true", "there is no && for a text and true or false"),
+        ("true && tag", "there is no && for true or false and a text"),
         ("signatures.all(a, signatures.all(b, signatures.all(c, true)))", "2 deep at most"),
     ] {
         let text = problem(condition);
@@ -200,6 +202,57 @@ fn every_name_of_the_vocabulary_is_documented() {
             assert!(section.contains(&format!("`{name}`")), "{name} in docs/policy.md");
         }
     }
+}
+
+#[test]
+fn a_condition_is_not_asked_about_provenance_that_does_not_meet_the_rule() {
+    let (mut stranger, mut own) = (provenance(), provenance());
+    stranger["source"]["layer"] = json!(Digest::of(b"stranger"));
+    for pointer in ["/signer/certificate/source_repository", "/claim/provenance/source"] {
+        *stranger.pointer_mut(pointer).unwrap() = json!("https://github.com/evil/apex");
+    }
+    own["claim"]["provenance"]["workflow_inputs"]["environment"] = json!("test");
+    let facts = [signature(), own, stranger, sbom()];
+    let rule = rule("provenance.workflow_inputs['environment'] == 'production'");
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Refuse);
+}
+
+#[test]
+fn the_signatures_of_a_condition_are_those_that_meet_the_rule() {
+    let mut facts = all();
+    facts.push(signed_by("https://github.com/evil/w@refs/tags/v1", "stranger"));
+    let rule = rule("signatures.size() == 1");
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+}
+
+#[test]
+fn a_condition_may_ask_for_the_key_of_a_signer() {
+    let rule = signature_rule("key = 'release'")
+        .replace("mode =", "condition = \"signatures.all(s, s.signer.key == 'release')\"\nmode =");
+    let mut fact = signature();
+    fact["signer"] = json!({"key": {"name": "release"}});
+    assert_eq!(judge(&rule, None, &proof(&[fact])).decision, Decision::Admit);
+}
+
+#[test]
+fn a_condition_may_be_as_long_and_as_deep_as_its_bounds() {
+    let padded = |length: usize| format!("{:<length$}", "tag != ''");
+    let listed = |length: usize| format!("1 in [{}]", vec!["1"; length].join(","));
+    let added = |length: usize| format!("{} > 0", vec!["1"; length].join("+"));
+    for (accepted, refused) in [(padded(4096), padded(4097)), (listed(509), listed(510)), (added(48), added(49))] {
+        assert_eq!(decision(&accepted), Decision::Admit, "{accepted}");
+        problem(&refused);
+    }
+}
+
+#[test]
+fn a_condition_is_asked_about_as_many_facts_as_it_may_be() {
+    let signed = |count: usize| {
+        let facts: Vec<_> = (0..count).map(|number| signed_by(SIGNER, &number.to_string())).collect();
+        judge(&rule("signatures.size() > 0"), Some("v1.2.3"), &proof(&[facts, all()].concat()))
+    };
+    assert_eq!(signed(63).decision, Decision::Admit);
+    assert!(signed(64).most_telling().unwrap().1.text.contains("more than 64 signatures"));
 }
 
 proptest! {

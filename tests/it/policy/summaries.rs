@@ -65,6 +65,12 @@ fn a_summary_is_believed_of_the_verifiers_own_signer_alone() {
 }
 
 #[test]
+fn a_summary_is_believed_under_the_trust_domain_of_its_verifier_alone() {
+    let settings = settings("trust = 'github'", "level = 2\nverifiers = ['corp']");
+    refused(&settings, summary(), ReasonCode::WrongTrust, "github");
+}
+
+#[test]
 fn a_summary_is_about_the_digest_that_is_served() {
     let mut other = summary();
     other["subject"] = json!(bonafide::oci::Digest::of(b"another image"));
