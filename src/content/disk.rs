@@ -13,11 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
+use crate::content::file::{FileBytes, blocking};
 use crate::content::store::{ContentStore, Draft, Item, ReadAt, Retention, Stored};
 use crate::oci::Digest;
 
@@ -117,7 +117,7 @@ fn open_stored(path: &Path, note_use: impl FnOnce(&File, SystemTime)) -> io::Res
     let Some(file) = if_present(File::open(path))? else { return Ok(None) };
     let metadata = file.metadata()?;
     note_use(&file, metadata.modified()?);
-    Ok(Some(Stored { size: metadata.len(), bytes: Arc::new(DiskBytes(Arc::new(file))) }))
+    Ok(Some(Stored { size: metadata.len(), bytes: Arc::new(FileBytes::new(Arc::new(file))) }))
 }
 
 /// Marks `file`, last used at `used`, as used at `now`. On a disk that is not writable nothing is ever evicted, so nothing
@@ -222,7 +222,7 @@ impl Draft for DiskDraft {
     }
 
     fn bytes(&self) -> Arc<dyn ReadAt> {
-        Arc::new(DiskBytes(Arc::clone(&self.file)))
+        Arc::new(FileBytes::new(Arc::clone(&self.file)))
     }
 
     async fn commit(self: Box<Self>) -> io::Result<()> {
@@ -247,23 +247,6 @@ fn write_pieces(file: &File, from: u64, pieces: &[Bytes]) -> io::Result<u64> {
         offset += piece.len() as u64;
     }
     Ok(offset)
-}
-
-/// An open file.
-#[derive(Debug)]
-struct DiskBytes(Arc<File>);
-
-#[async_trait]
-impl ReadAt for DiskBytes {
-    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
-        let file = Arc::clone(&self.0);
-        blocking(move || {
-            let mut bytes = BytesMut::zeroed(length);
-            file.read_exact_at(&mut bytes, offset)?;
-            Ok(bytes.freeze())
-        })
-        .await
-    }
 }
 
 /// Removes the partial files that no living process holds.
@@ -302,9 +285,4 @@ fn if_present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Runs file operations where they may block: never on a thread that serves connections.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
 }

@@ -5,6 +5,7 @@
 mod ages;
 mod disk;
 mod error;
+mod file;
 mod flight;
 mod flights;
 mod housekeeping;

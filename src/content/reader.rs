@@ -11,8 +11,11 @@ use tokio::sync::watch;
 
 use crate::content::flight::Progress;
 use crate::content::passage::{Handover, Passage};
-use crate::content::shelf::chunk;
 use crate::content::store::{ReadAt, Stored};
+
+/// How much is handed over at once: a client that takes nothing holds that much memory, and with more, those who do take
+/// something are hardly served faster.
+const PIECE: usize = 64 * 1024;
 
 /// The bytes of one digest.
 #[derive(Debug)]
@@ -117,7 +120,11 @@ impl Walk {
         if self.at >= window.until {
             return if self.at >= self.end { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
-        let bytes = window.bytes.read_at(self.at, chunk(window.until - self.at)).await?;
+        let length = piece(window.until - self.at);
+        let bytes = match window.bytes.read_at_once(self.at, length) {
+            Some(bytes) => bytes,
+            None => window.bytes.read_at(self.at, length).await?,
+        };
         self.at += bytes.len() as u64;
         Ok(Some(bytes))
     }
@@ -140,6 +147,11 @@ async fn ahead(progress: &mut watch::Receiver<Progress>, at: u64, end: u64) -> i
     }
 }
 
+/// How much of `left` bytes to hand over at once.
+fn piece(left: u64) -> usize {
+    usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))
+}
+
 fn proven(stored: &Stored, end: u64) -> Window {
     Window { bytes: Arc::clone(&stored.bytes), until: stored.size.min(end) }
 }
@@ -158,7 +170,7 @@ fn abandoned(_: watch::error::RecvError) -> io::Error {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use futures_util::FutureExt;
+    use futures_util::{FutureExt, TryStreamExt};
 
     use super::*;
     use crate::content::error::FlightError;
@@ -170,6 +182,37 @@ mod tests {
     impl ReadAt for Nothing {
         async fn read_at(&self, _: u64, _: usize) -> io::Result<Bytes> {
             Ok(Bytes::new())
+        }
+    }
+
+    /// Content of which a part is in memory, a piece of which ends anywhere.
+    #[derive(Debug)]
+    struct Partly(Vec<u8>);
+
+    #[async_trait]
+    impl ReadAt for Partly {
+        fn read_at_once(&self, offset: u64, most: usize) -> Option<Bytes> {
+            let offset = usize::try_from(offset).unwrap();
+            let length = 1 + (offset * 7919) % most;
+            (offset % 3 > 0).then(|| Bytes::copy_from_slice(&self.0[offset..offset + length]))
+        }
+
+        async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+            let offset = usize::try_from(offset).unwrap();
+            Ok(Bytes::copy_from_slice(&self.0[offset..offset + length]))
+        }
+    }
+
+    #[test]
+    fn what_is_in_memory_and_what_is_not_make_the_whole() {
+        let content: Vec<u8> = (0..=250).cycle().take(5 * PIECE + 17).collect();
+        let size = content.len() as u64;
+        let stored = Stored { size, bytes: Arc::new(Partly(content.clone())) };
+        for range in [0..size, 1..size - 1, 7..8, 65_537..200_000] {
+            let pieces = Reader::committed(stored.clone()).stream(range.clone()).try_collect::<Vec<_>>();
+            let read = pieces.now_or_never().unwrap().unwrap().concat();
+            let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
+            assert!(read == content[range]);
         }
     }
 

@@ -66,6 +66,12 @@ pub struct Stored {
 /// Bytes that can be read at any offset, also while more are appended.
 #[async_trait]
 pub trait ReadAt: Debug + Send + Sync {
+    /// Up to `most` bytes from `offset` on, and at least one, if they can be had without waiting. If not, or if it cannot
+    /// be told, whoever needs them waits for [`Self::read_at`].
+    fn read_at_once(&self, _offset: u64, _most: usize) -> Option<Bytes> {
+        None
+    }
+
     /// Exactly `length` bytes from `offset` on.
     ///
     /// # Errors

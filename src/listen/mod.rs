@@ -27,7 +27,7 @@ use tracing::{Instrument, debug, debug_span, warn};
 
 pub use body::{Body, ByteStream};
 pub use limits::Limits;
-pub use tls::{TlsError, TlsSettings};
+pub use tls::{Protocol, TlsError, TlsSettings};
 
 /// Answers requests. A panic or an error of it ends the connection that asked, and no other.
 pub trait Answer: fmt::Debug + Send + Sync + 'static {

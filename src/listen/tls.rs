@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
-/// `tls = { cert = "tls.crt", key = "tls.key", client_ca = "clients.pem" }`
+/// `tls = { cert = "tls.crt", key = "tls.key", client_ca = "clients.pem", alpn = ["h2", "http/1.1"] }`
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSettings {
@@ -23,6 +23,35 @@ pub struct TlsSettings {
     pub key: PathBuf,
     /// Authorities of client certificates, PEM. With it, a client without such a certificate is turned away.
     pub client_ca: Option<PathBuf>,
+    /// The protocols that are offered (ALPN, RFC 7301), the preferred one first. A client that names none of them speaks
+    /// HTTP/1.1, or is turned away if it named others.
+    #[serde(default = "Protocol::standard")]
+    pub alpn: Vec<Protocol>,
+}
+
+/// A protocol of a TLS connection, by the name that ALPN has for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Protocol {
+    /// HTTP/2: one connection for all requests of a client.
+    #[serde(rename = "h2")]
+    Http2,
+    /// HTTP/1.1: large blobs cost less, and each has a connection of its own.
+    #[serde(rename = "http/1.1")]
+    Http1,
+}
+
+impl Protocol {
+    /// What is offered unless something else is said: HTTP/2 first, since clients that speak both then need one connection.
+    pub fn standard() -> Vec<Self> {
+        vec![Self::Http2, Self::Http1]
+    }
+
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Http2 => b"h2",
+            Self::Http1 => b"http/1.1",
+        }
+    }
 }
 
 impl TlsSettings {
@@ -59,6 +88,9 @@ pub enum TlsError {
     /// Certificate and key do not go together, or are of no supported kind.
     #[error("the certificate and the key cannot be used")]
     Pair(#[source] rustls::Error),
+    /// No protocol is offered.
+    #[error("tls.alpn names no protocol: write \"h2\", \"http/1.1\" or both")]
+    NoProtocol,
     /// The authorities of clients are not certificates of authorities.
     #[error("the client authorities in {path:?} cannot be used: {text}")]
     ClientAuthorities {
@@ -69,9 +101,6 @@ pub enum TlsError {
     },
 }
 
-/// HTTP/2 first: clients that speak both then need one connection.
-const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
-
 pub(in crate::listen) fn acceptor(settings: &TlsSettings) -> Result<TlsAcceptor, TlsError> {
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()));
     let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Pair)?;
@@ -81,7 +110,10 @@ pub(in crate::listen) fn acceptor(settings: &TlsSettings) -> Result<TlsAcceptor,
     };
     let chain = certificates("certificate chain", &settings.cert)?;
     let mut config = builder.with_single_cert(chain, private_key(&settings.key)?).map_err(TlsError::Pair)?;
-    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    if settings.alpn.is_empty() {
+        return Err(TlsError::NoProtocol);
+    }
+    config.alpn_protocols = settings.alpn.iter().map(|protocol| protocol.name().to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

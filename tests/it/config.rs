@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bonafide::config::{Config, ConfigError, Environment};
+use bonafide::listen::Protocol;
 use bonafide::oci::{Digest, Repository, Tag};
 use bonafide::policy::Request;
 
@@ -248,6 +249,18 @@ fn relative_paths_are_relative_to_the_file() {
     assert_eq!(config.trust[0].trusted_root.as_deref(), Some(Path::new("/etc/bonafide/root.json")));
     assert_eq!(config.upstreams[0].ca.as_deref(), Some(Path::new("/etc/bonafide/a.pem")));
     assert_eq!((config.content.path, config.facts.path), ("/etc/bonafide/state".into(), "/etc/bonafide/state".into()));
+}
+
+#[test]
+fn tls_offers_http_2_before_http_1_unless_told_otherwise() {
+    let alpn = |more: &str| {
+        let text = format!("[server]\ntls = {{ cert = 'c', key = 'k'{more} }}\n");
+        Config::parse(&text, "f", Path::new("/"), &environment()).map(|config| config.server.tls.unwrap().alpn)
+    };
+    assert_eq!(alpn("").unwrap(), [Protocol::Http2, Protocol::Http1]);
+    assert_eq!(alpn(", alpn = ['http/1.1']").unwrap(), [Protocol::Http1]);
+    let error = alpn(", alpn = ['http/2']").unwrap_err().to_string();
+    assert!(error.contains("http/1.1"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Listeners over real sockets: protocols, TLS, limits, drain.
 
+mod blobs;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -7,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bonafide::listen::{Answer, Body, Drained, Limits, ListenError, Listener, TlsSettings};
+use bonafide::listen::{Answer, Body, Drained, Limits, ListenError, Listener, Protocol, TlsSettings};
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, stream};
@@ -153,10 +155,20 @@ impl Certificates {
 
     fn settings(&self, client_ca: Option<&str>) -> TlsSettings {
         let client_ca = client_ca.map(|name| self.file(name));
-        TlsSettings { cert: self.file("server.crt"), key: self.file("server.key"), client_ca }
+        TlsSettings {
+            cert: self.file("server.crt"),
+            key: self.file("server.key"),
+            client_ca,
+            alpn: Protocol::standard(),
+        }
     }
 
-    async fn connect(&self, address: SocketAddr, protocol: &[u8], shows: Shows) -> io::Result<TlsStream<TcpStream>> {
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        protocols: &[&[u8]],
+        shows: Shows,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(self.file("ca.pem")).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -170,7 +182,7 @@ impl Certificates {
                 builder.with_client_auth_cert(chain, key).unwrap()
             }
         };
-        config.alpn_protocols = vec![protocol.to_vec()];
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
         let name = ServerName::try_from("localhost").unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
     }
@@ -237,20 +249,43 @@ async fn plain_connections_speak_http_1_and_http_2() {
 async fn tls_connections_speak_what_the_handshake_agreed_on() {
     let certificates = Certificates::new();
     let server = Server::start(Limits::STANDARD, Some(&certificates.settings(None))).await;
-    let stream = certificates.connect(server.address, b"h2", Shows::Nothing).await.unwrap();
+    let stream = certificates.connect(server.address, &[b"h2"], Shows::Nothing).await.unwrap();
     assert_eq!(get_h2(stream, "/a").await.unwrap().version(), Version::HTTP_2);
-    let stream = certificates.connect(server.address, b"http/1.1", Shows::Nothing).await.unwrap();
+    let stream = certificates.connect(server.address, &[b"http/1.1"], Shows::Nothing).await.unwrap();
     assert_eq!(get_h1(stream, "/a").await.unwrap().version(), Version::HTTP_11);
+}
+
+#[tokio::test]
+async fn the_first_protocol_of_the_settings_that_the_client_speaks_is_agreed_on() {
+    let certificates = Certificates::new();
+    for (offered, agreed) in [
+        (vec![Protocol::Http2, Protocol::Http1], Some("h2")),
+        (vec![Protocol::Http1, Protocol::Http2], Some("http/1.1")),
+        (vec![Protocol::Http1], Some("http/1.1")),
+    ] {
+        let settings = TlsSettings { alpn: offered, ..certificates.settings(None) };
+        let server = Server::start(Limits::STANDARD, Some(&settings)).await;
+        let stream = certificates.connect(server.address, &[b"h2", b"http/1.1"], Shows::Nothing).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), agreed.map(str::as_bytes), "{:?}", settings.alpn);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_names_no_protocol_speaks_http_1() {
+    let certificates = Certificates::new();
+    let server = Server::start(Limits::STANDARD, Some(&certificates.settings(None))).await;
+    let stream = certificates.connect(server.address, &[], Shows::Nothing).await.unwrap();
+    assert_eq!(text(get_h1(stream, "/a").await).await, "/a HTTP/1.1");
 }
 
 #[tokio::test]
 async fn a_client_without_a_certificate_is_turned_away_where_one_is_demanded() {
     let certificates = Certificates::new();
     let server = Server::start(Limits::STANDARD, Some(&certificates.settings(Some("ca.pem")))).await;
-    let stream = certificates.connect(server.address, b"http/1.1", Shows::Certificate).await.unwrap();
+    let stream = certificates.connect(server.address, &[b"http/1.1"], Shows::Certificate).await.unwrap();
     assert_eq!(text(get_h1(stream, "/a").await).await, "/a HTTP/1.1");
     // In TLS 1.3 the client is done before the server has looked: the refusal shows at the first request.
-    if let Ok(stream) = certificates.connect(server.address, b"http/1.1", Shows::Nothing).await {
+    if let Ok(stream) = certificates.connect(server.address, &[b"http/1.1"], Shows::Nothing).await {
         assert!(get_h1(stream, "/a").await.is_err());
     }
 }
@@ -264,7 +299,8 @@ async fn unusable_tls_files_are_errors() {
     let missing = certificates.file("missing.key");
     let mismatched = certificates.file("client.key");
     for settings in [
-        TlsSettings { cert, key, client_ca: None },
+        TlsSettings { cert, key, ..good.clone() },
+        TlsSettings { alpn: Vec::new(), ..good.clone() },
         TlsSettings { key: missing, ..good.clone() },
         TlsSettings { key: mismatched, ..good },
         certificates.settings(Some("server.key")),

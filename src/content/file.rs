@@ -1,0 +1,161 @@
+//! An open file of content: its bytes are had at once where they are in memory, and waited for by threads that serve no
+//! connection where they are not.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use tokio::task::spawn_blocking;
+
+use crate::content::store::ReadAt;
+
+/// How far ahead of a read that has to wait the operating system is asked to read: the next ones then find their bytes
+/// in memory, and a disk is given enough to do at once.
+#[cfg(target_os = "linux")]
+const READ_AHEAD: std::num::NonZeroU64 = std::num::NonZeroU64::new(1024 * 1024).unwrap();
+
+/// An open file. It may be removed meanwhile: what is open stays.
+#[derive(Debug)]
+pub(super) struct FileBytes {
+    file: Arc<File>,
+    /// Whether the operating system can say that a read would wait. Found out by the first that it cannot.
+    tells: AtomicBool,
+}
+
+impl FileBytes {
+    pub(super) fn new(file: Arc<File>) -> Self {
+        Self { file, tells: AtomicBool::new(true) }
+    }
+}
+
+#[async_trait]
+impl ReadAt for FileBytes {
+    fn read_at_once(&self, offset: u64, most: usize) -> Option<Bytes> {
+        if !self.tells.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut bytes = BytesMut::zeroed(most);
+        match read_without_waiting(&self.file, offset, &mut bytes) {
+            Attempt::Read(length) => {
+                bytes.truncate(length);
+                Some(bytes.freeze())
+            }
+            Attempt::MustWait => None,
+            Attempt::CannotTell => {
+                self.tells.store(false, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
+    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        let file = Arc::clone(&self.file);
+        blocking(move || {
+            read_ahead(&file, offset);
+            let mut bytes = BytesMut::zeroed(length);
+            file.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes.freeze())
+        })
+        .await
+    }
+}
+
+/// What came of a read that was not to wait.
+enum Attempt {
+    /// So many bytes, at least one.
+    Read(usize),
+    /// They are not in memory, or there are none; or something is wrong, which a read that waits will tell.
+    MustWait,
+    /// This file system, or this operating system, reads only as long as it takes.
+    CannotTell,
+}
+
+#[cfg(target_os = "linux")]
+fn read_without_waiting(file: &File, offset: u64, bytes: &mut [u8]) -> Attempt {
+    use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+    match preadv2(file, &mut [io::IoSliceMut::new(bytes)], offset, ReadWriteFlags::NOWAIT) {
+        Ok(0) => Attempt::MustWait,
+        Ok(length) => Attempt::Read(length),
+        // The last is what a filter of system calls says that has not heard of this one.
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM) => Attempt::CannotTell,
+        Err(_) => Attempt::MustWait,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_without_waiting(_: &File, _: u64, _: &mut [u8]) -> Attempt {
+    Attempt::CannotTell
+}
+
+/// A hint: where it fails, reads are slower, and no less right.
+#[cfg(target_os = "linux")]
+fn read_ahead(file: &File, offset: u64) {
+    use rustix::fs::{Advice, fadvise};
+
+    if let Err(error) = fadvise(file, offset, Some(READ_AHEAD), Advice::WillNeed) {
+        tracing::trace!(%error, "no reading ahead");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_ahead(_: &File, _: u64) {}
+
+/// Runs file operations where they may block: never on a thread that serves connections.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    spawn_blocking(work).await.unwrap_or_else(|stopped| Err(io::Error::other(stopped)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file(content: &[u8]) -> FileBytes {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        FileBytes::new(Arc::new(file))
+    }
+
+    #[test]
+    fn what_is_had_at_once_is_what_the_file_has_there() {
+        let content: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+        let bytes = file(&content);
+        for (offset, most) in [(0, 10), (1, 65_536), (4095, 2), (299_990, 10), (299_990, 4096)] {
+            // Where it cannot be told, nothing is had at once: that is no failure.
+            let Some(had) = bytes.read_at_once(offset, most) else { continue };
+            let offset = usize::try_from(offset).unwrap();
+            assert!(!had.is_empty() && had.len() <= most);
+            assert_eq!(had, content[offset..offset + had.len()]);
+        }
+    }
+
+    #[test]
+    fn beyond_the_end_there_is_nothing_at_once() {
+        assert_eq!(file(b"abc").read_at_once(3, 10), None);
+        assert_eq!(file(b"").read_at_once(0, 10), None);
+    }
+
+    #[tokio::test]
+    async fn beyond_the_end_a_read_that_waits_is_an_error() {
+        let error = file(b"abc").read_at(1, 3).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(file(b"abc").read_at(1, 2).await.unwrap(), "bc");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_cannot_tell_is_asked_once() {
+        // A pipe has no offsets, and the kernel refuses before it looks.
+        let bytes = FileBytes::new(Arc::new(File::open("/proc/self/status").unwrap()));
+        assert_eq!(bytes.read_at_once(0, 10), None);
+        assert!(!bytes.tells.load(Ordering::Relaxed));
+    }
+}
