@@ -25,7 +25,7 @@ pub(crate) fn wrk(url: &str, connections: usize, time: Duration) -> Seen {
     assert!(!said.contains("Non-2xx") && !said.contains("Socket errors"), "{url}: {said}");
     let requests = said.lines().find_map(|line| line.split_once(" requests in ")?.0.trim().parse().ok());
     let per_second = after(&said, "Requests/sec:").and_then(|text| text.parse().ok());
-    let p99 = after(&said, "99%").and_then(duration);
+    let p99 = said.lines().find_map(|line| duration(line.trim().strip_prefix("99%")?.trim()));
     Seen { requests: requests.expect(&said), per_second: per_second.expect(&said), p99: p99.expect(&said) }
 }
 
