@@ -38,6 +38,7 @@ pub(crate) fn h2load(url: &str, connections: usize, streams: usize, time: Durati
     assert!(said.contains("Application protocol: h2"), "{url}: {said}");
     let statuses = after(&said, "status codes:").expect(&said);
     let good: f64 = statuses.parse().unwrap();
+    assert!(good > 0.0, "{url}: {said}");
     assert!(said.contains(" 0 3xx, 0 4xx, 0 5xx"), "{url}: {said}");
     let per_second =
         said.lines().find_map(|line| line.split(", ").find_map(|part| part.strip_suffix(" req/s")?.parse().ok()));

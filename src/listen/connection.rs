@@ -23,7 +23,7 @@ use tracing::debug;
 
 use crate::listen::activity::{Activity, State};
 use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
-use crate::listen::{Answer, Body, Limits, Serving};
+use crate::listen::{Answer, Body, Protocol, Serving};
 
 type Builder = auto::Builder<Tracked>;
 
@@ -45,16 +45,15 @@ pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: Tc
     if let Err(error) = socket.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
     }
-    let builder = builder(&serving.limits, &serving.tasks);
     let Some(tls) = &serving.tls else {
-        return requests(serving, builder, TokioIo::new(socket), client).await;
+        return requests(serving, None, TokioIo::new(socket), client).await;
     };
     let Some(socket) = handshake(serving, tls, socket).await else { return };
-    let builder = match socket.get_ref().1.alpn_protocol() {
-        Some(b"h2") => builder.http2_only(),
-        Some(_) | None => builder.http1_only(),
+    let agreed = match socket.get_ref().1.alpn_protocol() {
+        Some(b"h2") => Protocol::Http2,
+        Some(_) | None => Protocol::Http1,
     };
-    requests(serving, builder, TokioIo::new(socket), client).await;
+    requests(serving, Some(agreed), TokioIo::new(socket), client).await;
 }
 
 async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
@@ -76,12 +75,13 @@ async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream
     }
 }
 
-fn builder(limits: &Limits, tasks: &TaskTracker) -> Builder {
-    let mut builder = auto::Builder::new(Tracked(tasks.clone()));
+/// For a connection of the protocol that was agreed on; where none was, the first bytes of the client tell.
+fn builder<A>(serving: &Serving<A>, agreed: Option<Protocol>) -> Builder {
+    let mut builder = auto::Builder::new(Tracked(serving.tasks.clone()));
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
+        .header_read_timeout(serving.limits.head)
         .max_headers(HEADERS)
         .max_buf_size(BUFFER_BYTES);
     builder
@@ -92,21 +92,34 @@ fn builder(limits: &Limits, tasks: &TaskTracker) -> Builder {
         .max_send_buf_size(BUFFER_BYTES)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
-    builder
+    match agreed {
+        Some(Protocol::Http2) => builder.http2_only(),
+        Some(Protocol::Http1) => builder.http1_only(),
+        None => builder,
+    }
 }
 
-async fn requests<A: Answer, S>(serving: &Serving<A>, builder: Builder, stream: S, client: IpAddr)
+/// Answers requests until the connection ends. It lies on the heap by itself, and so does each answer in the making: what an
+/// idle connection holds is then no more than it needs.
+fn requests<A: Answer, S>(
+    serving: &Serving<A>,
+    agreed: Option<Protocol>,
+    stream: S,
+    client: IpAddr,
+) -> impl Future<Output = ()> + Send
 where
     S: Read + Write + Unpin + Send + 'static,
 {
     let activity = Activity::new();
     let (answer, counted) = (Arc::clone(&serving.answer), Arc::clone(&activity));
-    let service = service_fn(move |request| respond(Arc::clone(&answer), Arc::clone(&counted), request, client));
-    watch(serving, &activity, pin!(builder.serve_connection(stream, service))).await;
+    let service =
+        service_fn(move |request| Box::pin(respond(Arc::clone(&answer), Arc::clone(&counted), request, client)));
+    let connection = builder(serving, agreed).serve_connection(stream, service).into_owned();
+    watch(serving, activity, Box::pin(connection))
 }
 
 /// Runs `connection` until it ends, is cut, or its client stays away.
-async fn watch<A, C>(serving: &Serving<A>, activity: &Activity, mut connection: Pin<&mut C>)
+async fn watch<A, C>(serving: &Serving<A>, activity: Arc<Activity>, mut connection: Pin<Box<C>>)
 where
     C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
 {

@@ -24,7 +24,7 @@ struct Parts {
 }
 
 impl Answer for Parts {
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+    async fn answer(&self, request: Request<Incoming>, _: std::net::IpAddr) -> Response<Body> {
         let (start, end) = request.uri().path()[1..].split_once('-').unwrap();
         let (start, end) = (start.parse::<u64>().unwrap(), end.parse().unwrap());
         let reader = self.library.blob(self.digest, SIZE).await.unwrap().unwrap();
