@@ -843,8 +843,8 @@ fn a_rule_relies_on_every_domain_that_it_names_and_on_no_other() {
         ),
     ] {
         let policy = policy(&format!("{before}[[rule]]\nname = 'r'\nimages = ['docker.io/**']\n{block}")).unwrap();
-        assert!(policy.relies_on(&request, "github"), "{block}");
-        assert!(!policy.relies_on(&request, "nobody"), "{block}");
+        assert!(policy.awaits(&request, "github", &proof(&[])), "{block}");
+        assert!(!policy.awaits(&request, "nobody", &proof(&[])), "{block}");
     }
 }
 
