@@ -215,7 +215,7 @@ async fn forget_old_epochs(facts: Arc<Facts>, mut trust: Current) {
 }
 
 async fn forget_epochs_except(facts: &Facts, trust: &Trust) {
-    match facts.forget_epochs_except(&trust.epoch().to_string()).await {
+    match facts.forget_epochs_except(trust.epoch().digest()).await {
         Ok(0) => {}
         Ok(forgotten) => info!(forgotten, "what was proven under other trust is forgotten"),
         Err(error) => warn!(%error, "what was proven under other trust could not be deleted"),

@@ -112,7 +112,7 @@ impl Facts {
     ///
     /// # Errors
     /// What keeps the database from being written.
-    pub async fn forget_epochs_except(&self, epoch: &str) -> Result<u64, FactsError> {
+    pub async fn forget_epochs_except(&self, epoch: Digest) -> Result<u64, FactsError> {
         let mut forgotten = 0;
         loop {
             let step = self.store.forget_epochs_except(epoch, FORGOTTEN_AT_ONCE).await?;

@@ -107,7 +107,7 @@ impl FactStore for Sqlite {
             .bind(key.repository.upstream.as_str())
             .bind(key.repository.name.as_str())
             .bind(key.digest.to_string())
-            .bind(&key.epoch)
+            .bind(key.epoch.hex())
             .fetch_optional(&self.readers)
             .await
             .map_err(failed("read a proof"))
@@ -120,7 +120,7 @@ impl FactStore for Sqlite {
             .bind(key.repository.upstream.as_str())
             .bind(key.repository.name.as_str())
             .bind(key.digest.to_string())
-            .bind(&key.epoch)
+            .bind(key.epoch.hex())
             .bind(proof)
             .execute(&self.writer)
             .await
@@ -128,10 +128,10 @@ impl FactStore for Sqlite {
         Ok(())
     }
 
-    async fn forget_epochs_except(&self, epoch: &str, most: u32) -> Result<u64, FactsError> {
+    async fn forget_epochs_except(&self, epoch: Digest, most: u32) -> Result<u64, FactsError> {
         const SQL: &str = "DELETE FROM proofs WHERE (upstream, repository, digest, epoch) IN \
              (SELECT upstream, repository, digest, epoch FROM proofs WHERE epoch <> $1 LIMIT $2)";
-        let query = sqlx::query(SQL).bind(epoch).bind(i64::from(most));
+        let query = sqlx::query(SQL).bind(epoch.hex()).bind(i64::from(most));
         let done = query.execute(&self.writer).await.map_err(failed("forget old proofs"))?;
         Ok(done.rows_affected())
     }

@@ -19,7 +19,7 @@ pub struct ProofKey {
     /// The digest that it is about.
     pub digest: Digest,
     /// The epoch of the trust that it was checked with.
-    pub epoch: String,
+    pub epoch: Digest,
     /// The other repositories that evidence was collected in. A store need not tell them apart: the proof names them itself.
     pub elsewhere: Vec<Repository>,
 }
@@ -70,7 +70,7 @@ pub trait FactStore: PackageStore + PullStore + Debug + Send + Sync {
     async fn keep_proof(&self, key: &ProofKey, proof: String) -> Result<(), FactsError>;
 
     /// Forgets at most `most` proofs of other epochs than `epoch`, and says how many.
-    async fn forget_epochs_except(&self, epoch: &str, most: u32) -> Result<u64, FactsError>;
+    async fn forget_epochs_except(&self, epoch: Digest, most: u32) -> Result<u64, FactsError>;
 
     /// The grants of `digest`, the latest first, at most [`crate::limits::ROOTS_PER_GRANT`].
     async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Vec<Grant>, FactsError>;

@@ -1,5 +1,6 @@
 //! The query of a request: the parameters that a route knows, each at most once, decoded.
 
+use std::borrow::Cow;
 use std::str::Utf8Error;
 
 /// Why a query is not understood.
@@ -42,7 +43,7 @@ impl<'a> Query<'a> {
                 return Err(QueryError::Repeated(name));
             }
         }
-        found.map(decode).transpose()
+        Ok(found.map(decode).transpose()?.map(Cow::into_owned))
     }
 
     /// The value of `name`, parsed.
@@ -56,16 +57,16 @@ impl<'a> Query<'a> {
 }
 
 /// Undoes percent-encoding. `+` stays: no value here has a space, and media types do have a plus.
-fn decode(text: &str) -> Result<String, QueryError> {
+fn decode(text: &str) -> Result<Cow<'_, str>, QueryError> {
     if !text.contains('%') {
-        return Ok(text.to_owned());
+        return Ok(text.into());
     }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         bytes.push(if byte == b'%' { escaped(&mut rest).ok_or(QueryError::Escape)? } else { byte });
     }
-    Ok(std::str::from_utf8(&bytes)?.to_owned())
+    Ok(std::str::from_utf8(&bytes)?.to_owned().into())
 }
 
 fn escaped(rest: &mut impl Iterator<Item = u8>) -> Option<u8> {

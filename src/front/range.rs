@@ -62,6 +62,10 @@ pub(in crate::front) fn etag(digest: Digest) -> String {
 
 /// Whether the client says that it has `digest` already. Asked only once it may have it.
 pub(in crate::front) fn has_already(headers: &HeaderMap, digest: Digest) -> bool {
+    // Few ask so, and most of those that do pull for the first time.
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return false;
+    }
     let wanted = etag(digest);
     let lines = headers.get_all(IF_NONE_MATCH).into_iter().filter_map(|line| line.to_str().ok());
     let mut tags = lines.flat_map(|line| line.split(',')).map(str::trim);

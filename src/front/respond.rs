@@ -28,6 +28,9 @@ const FILTERS_APPLIED: HeaderName = HeaderName::from_static("oci-filters-applied
 /// Longest reason in a status line: clients with small buffers for that line exist, and the body has all of it.
 const REASON_PHRASE_BYTES: usize = 512;
 const JSON: &str = "application/json";
+const REGISTRY: &str = "registry/2.0";
+/// How many headers the answer with a manifest has, those of hyper and of `?ns=` included: room for them is made once.
+const MANIFEST_HEADERS: usize = 10;
 /// Blobs have this type whatever they are: under a manifest's own type, some clients run a blob that nobody admitted.
 const BLOB: &str = "application/octet-stream";
 
@@ -37,9 +40,24 @@ pub(in crate::front) fn base() -> Response<Body> {
 }
 
 pub(in crate::front) fn manifest(manifest: ManifestBody) -> Response<Body> {
-    let ManifestBody { bytes, media_type, digest } = manifest;
-    let mut response = whole(StatusCode::OK, &media_type, bytes);
-    identify(&mut response, digest);
+    let ManifestBody { bytes, head, digest: _ } = manifest;
+    let mut response = Response::new(Body::whole(bytes));
+    let headers = response.headers_mut();
+    headers.reserve(MANIFEST_HEADERS);
+    headers.insert(API_VERSION, HeaderValue::from_static(REGISTRY));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let texts = [
+        (CONTENT_TYPE, &head.media_type),
+        (CONTENT_LENGTH, &head.length),
+        (CONTENT_DIGEST, &head.digest),
+        (ETAG, &head.entity_tag),
+    ];
+    for (name, text) in texts {
+        // Types and digests fit a header.
+        if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::clone(text)) {
+            headers.insert(name, value);
+        }
+    }
     response
 }
 

@@ -133,7 +133,7 @@ impl Gate {
     /// What is proven under one snapshot, or with evidence of one place, is never found without it.
     fn key(&self, repository: &Repository, digest: Digest, trust: &Trust) -> ProofKey {
         let (repository, elsewhere) = (repository.clone(), self.elsewhere(repository));
-        ProofKey { repository, digest, epoch: trust.epoch().to_string(), elsewhere }
+        ProofKey { repository, digest, epoch: trust.epoch().digest(), elsewhere }
     }
 }
 

@@ -23,6 +23,7 @@ mod record;
 mod resolve;
 mod search;
 mod serve;
+mod served;
 mod sources;
 mod update;
 
@@ -36,6 +37,7 @@ pub use explain::{Explanation, Inspection};
 pub use judge::Judge;
 pub use record::{Known, Record};
 pub use serve::ManifestBody;
+pub use served::Head;
 pub use sources::{Child, Sources};
 
 use crate::clock::Clock;
@@ -51,6 +53,7 @@ use crate::gate::memory::Memory;
 use crate::gate::metrics::Metrics;
 use crate::gate::prove::Prover;
 use crate::gate::reach::Looks;
+use crate::gate::served::Served;
 use crate::limits::{EVIDENCE_MEMORY_BYTES, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository};
 use crate::policy::{Decision, Policy, Verdict};
@@ -86,6 +89,7 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     trust: trust::Current,
     manifests: Manifests,
+    served: Served,
     prover: Arc<Prover>,
     metrics: Metrics,
     looks: Looks,
@@ -123,6 +127,7 @@ impl Gate {
             clock,
             trust,
             manifests,
+            served: Served::new(),
             prover,
             metrics,
             looks: Looks::default(),

@@ -11,6 +11,7 @@ use crate::content::{Length, Origin, OriginBody, Reader};
 use crate::facts::GrantKind;
 use crate::gate::Gate;
 use crate::gate::admitted::{Admitted, Grants, Refusal, Size};
+use crate::gate::served::Head;
 use crate::limits::{DESCRIPTORS, MANIFEST_BYTES};
 use crate::oci::{Digest, ErrorCode, Manifest, Repository, RepositoryName, Tag, digest_of, parse_manifest};
 use crate::upstream::{TagPage, Upstream};
@@ -20,8 +21,8 @@ use crate::upstream::{TagPage, Upstream};
 pub struct ManifestBody {
     /// The bytes.
     pub bytes: Bytes,
-    /// The media type, told from the bytes.
-    pub media_type: String,
+    /// Media type, told from the bytes, and digest, as they are sent.
+    pub head: Arc<Head>,
     /// The digest.
     pub digest: Digest,
 }
@@ -34,14 +35,24 @@ impl Gate {
     /// [`Refusal::NotFound`] if the upstream lost it, [`Refusal::Invalid`] if it is no manifest that can be served,
     /// [`Refusal::Undecided`] if it cannot be fetched now.
     pub async fn manifest(&self, admitted: &Admitted) -> Result<ManifestBody, Refusal> {
-        let Admitted { repository, digest, root, grants, .. } = admitted;
-        let (bytes, manifest) = self.fetch_manifest(repository, *digest).await?;
+        let &Admitted { ref repository, digest, root, grants, .. } = admitted;
+        if grants == Grants::Reached
+            && let Some(head) = self.served.get(repository, root, digest).await
+            && let Some(bytes) = self.content.manifest(digest).await?
+        {
+            return Ok(ManifestBody { bytes, head, digest });
+        }
+        let (bytes, manifest) = self.fetch_manifest(repository, digest).await?;
         let reached = reached(&manifest)?;
+        let head = Arc::new(Head::new(manifest.media_type(), digest, bytes.len()));
         match grants {
-            Grants::Reached => self.facts.grant(repository, *root, &reached).await?,
+            Grants::Reached => {
+                self.facts.grant(repository, root, &reached).await?;
+                self.served.add(repository, root, digest, Arc::clone(&head)).await;
+            }
             Grants::Nothing => {}
         }
-        Ok(ManifestBody { bytes, media_type: manifest.media_type(), digest: *digest })
+        Ok(ManifestBody { bytes, head, digest })
     }
 
     /// Notes that `client` is served an admitted manifest, so that it can be told who pulled what turns out to be bad.

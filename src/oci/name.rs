@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -33,17 +34,19 @@ pub enum NameError {
     Upstream,
 }
 
+// All names are shared, not copied, where they are cloned: every request does, for every look at what is known.
+
 /// The name of a repository inside its registry, such as `library/nginx`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RepositoryName(Box<str>);
+pub struct RepositoryName(Arc<str>);
 
 /// A tag, such as `1.27`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Tag(Box<str>);
+pub struct Tag(Arc<str>);
 
 /// What clients call an upstream registry, such as `docker.io`: a key among the configured ones, never a host to dial.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, JsonSchema)]
-pub struct UpstreamName(Box<str>);
+pub struct UpstreamName(Arc<str>);
 
 impl RepositoryName {
     /// The name with `library/` in front if it has one component only, as Docker Hub means it.

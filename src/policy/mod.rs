@@ -32,6 +32,7 @@ mod view;
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -72,6 +73,9 @@ pub struct Policy {
     feeds: ArcSwap<Feeds>,
 }
 
+/// Longest `upstream/repository`: names are bounded, that of an upstream by 259 bytes and that in it by 255.
+const REPOSITORY_BYTES: usize = 259 + 1 + 255;
+
 /// What the rest of the configuration has names for.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
@@ -100,8 +104,9 @@ impl Policy {
     /// The rule that decides about a request: the first that matches. A rule with `tags` matches no request without a
     /// tag.
     pub fn rule(&self, repository: &Repository, tag: Option<&Tag>) -> Option<&Rule> {
-        let repository = repository.to_string();
-        self.rules.iter().find(|rule| rule.is_for_tag(tag) && rule.is_for(&repository))
+        let mut room = [0; REPOSITORY_BYTES];
+        let repository = spelt(repository, &mut room)?;
+        self.rules.iter().find(|rule| rule.is_for_tag(tag) && rule.is_for(repository))
     }
 
     /// Whether judging `request` at `now` takes a proof: not what is revoked or excepted, not where no rule matches, nor
@@ -175,6 +180,15 @@ fn is_time_unproven(proof: &Proof, rule: &Rule) -> bool {
     let is_flawed = |flaw: &Flaw| matches!(flaw.kind, FlawKind::Log | FlawKind::Timestamp);
     let is_untimed = |fact: &Arc<Fact>| fact.signed_at().is_none();
     proof.flaws.iter().any(is_flawed) || (rule.age.is_some() && proof.facts.iter().any(is_untimed))
+}
+
+/// `upstream/repository` in `room`, since every request asks for a rule several times. Nothing if there is no room for it,
+/// which no name comes to: then there is no rule for it.
+fn spelt<'a>(repository: &Repository, room: &'a mut [u8; REPOSITORY_BYTES]) -> Option<&'a str> {
+    let mut rest = &mut room[..];
+    write!(rest, "{repository}").ok()?;
+    let length = REPOSITORY_BYTES - rest.len();
+    std::str::from_utf8(room.get(..length)?).ok()
 }
 
 impl Known<'_> {

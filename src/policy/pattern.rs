@@ -32,6 +32,8 @@ pub enum GlobError {
 }
 
 const TAG: &str = "{tag}";
+/// Texts shorter than this are usual: names of images, identities, references.
+const SHORT: usize = 256;
 
 impl Glob {
     /// Reads a glob.
@@ -64,16 +66,28 @@ impl Glob {
 
     /// Whether the whole of `text` fits, with `tag` for `{tag}`.
     pub(super) fn matches_tag(&self, text: &str, tag: &str) -> bool {
-        // ends[i]: the parts so far can match exactly the first i bytes. No backtracking, so no blow-up.
-        let mut ends = vec![false; text.len() + 1];
+        // Every request asks many globs, so usual texts are matched without an allocation.
+        let (mut short, mut long) = ([false; SHORT], Vec::new());
+        let ends = if let Some(ends) = short.get_mut(..=text.len()) {
+            ends
+        } else {
+            long.resize(text.len() + 1, false);
+            &mut *long
+        };
+        self.match_into(ends, text, tag)
+    }
+
+    /// `ends[i]`, all false before: whether the parts so far can match exactly the first i bytes. No backtracking, so no
+    /// blow-up.
+    fn match_into(&self, ends: &mut [bool], text: &str, tag: &str) -> bool {
         ends.iter_mut().take(1).for_each(|start| *start = true);
         for part in &self.parts {
-            ends = match part {
-                Part::Literal(literal) => after_literal(&ends, text, literal),
-                Part::Tag => after_literal(&ends, text, tag),
-                Part::Component => after_wildcard(&ends, text, |byte| byte != b'/'),
-                Part::Any => after_wildcard(&ends, text, |_| true),
-            };
+            match part {
+                Part::Literal(literal) => after_literal(ends, text, literal),
+                Part::Tag => after_literal(ends, text, tag),
+                Part::Component => after_wildcard(ends, text, |byte| byte != b'/'),
+                Part::Any => after_wildcard(ends, text, |_| true),
+            }
         }
         ends.last().is_some_and(|end| *end)
     }
@@ -117,25 +131,25 @@ fn push_literal(literal: &str, parts: &mut Vec<Part>) {
     }
 }
 
-fn after_literal(ends: &[bool], text: &str, literal: &str) -> Vec<bool> {
-    let mut next = vec![false; ends.len()];
-    for (start, _) in ends.iter().enumerate().filter(|(_, end)| **end) {
-        let fits = text.as_bytes().get(start..).is_some_and(|rest| rest.starts_with(literal.as_bytes()));
-        if let (true, Some(end)) = (fits, next.get_mut(start + literal.len())) {
-            *end = true;
+fn after_literal(ends: &mut [bool], text: &str, literal: &str) {
+    let (text, literal) = (text.as_bytes(), literal.as_bytes());
+    // From the back: what an end depends on is before it, and still as it was.
+    for end in (0..ends.len()).rev() {
+        let start = end.checked_sub(literal.len()).filter(|start| ends.get(*start) == Some(&true));
+        let fits = start.is_some_and(|start| text.get(start..end) == Some(literal));
+        if let Some(slot) = ends.get_mut(end) {
+            *slot = fits;
         }
     }
-    next
 }
 
-fn after_wildcard(ends: &[bool], text: &str, takes: impl Fn(u8) -> bool) -> Vec<bool> {
+fn after_wildcard(ends: &mut [bool], text: &str, takes: impl Fn(u8) -> bool) {
     let mut open = false;
     let before = std::iter::once(None).chain(text.bytes().map(Some));
-    let step = |(end, byte): (&bool, Option<u8>)| {
+    for (end, byte) in ends.iter_mut().zip(before) {
         open = *end || (open && byte.is_some_and(&takes));
-        open
-    };
-    ends.iter().zip(before).map(step).collect()
+        *end = open;
+    }
 }
 
 impl fmt::Display for Glob {

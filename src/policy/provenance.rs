@@ -297,7 +297,9 @@ fn is_same_run(proved: &str, said: &str) -> bool {
     let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     match said.split_once('-') {
         Some((run, attempt)) if number(run) && number(attempt) => {
-            proved.ends_with(&format!("/actions/runs/{run}/attempts/{attempt}"))
+            let before = proved.strip_suffix(attempt).and_then(|rest| rest.strip_suffix("/attempts/"));
+            let before = before.and_then(|rest| rest.strip_suffix(run));
+            before.is_some_and(|rest| rest.ends_with("/actions/runs/"))
         }
         Some(_) | None => true,
     }

@@ -96,7 +96,8 @@ impl Revoked {
     }
 
     fn commit(&self, commit: Option<&str>) -> Result<(), Reason> {
-        let Some(commit) = commit.map(str::to_ascii_lowercase) else { return Ok(()) };
+        let Some(commit) = commit.filter(|_| !self.commits.is_empty()) else { return Ok(()) };
+        let commit = commit.to_ascii_lowercase();
         if self.commits.contains(commit.as_str()) {
             return because(ReasonCode::Revoked, format!("commit {commit} is revoked"));
         }

@@ -85,7 +85,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("coset", &["verify"]),
     ("hyper", &["upstream", "listen", "front", "admin"]),
     ("http", &["upstream", "listen", "front", "admin"]),
-    ("moka", &["facts", "content", "upstream"]),
+    ("moka", &["facts", "content", "upstream", "gate"]),
     ("sqlx", &["facts"]),
     ("semver", &["policy"]),
     ("pep440_rs", &["policy"]),

@@ -85,7 +85,7 @@ fn key(epoch: &str) -> ProofKey {
     ProofKey {
         repository: repository("example.com/app"),
         digest: digest("app"),
-        epoch: epoch.into(),
+        epoch: digest(epoch),
         elsewhere: Vec::new(),
     }
 }
@@ -245,7 +245,7 @@ async fn a_proof_of_another_epoch_repository_or_digest_is_no_proof() {
     let key = key("1");
     memory.facts.prove(&key, ready(Ok::<_, Unasked>(proof(Coverage::Complete)))).await.unwrap();
     let others = [
-        ProofKey { epoch: "2".into(), ..key.clone() },
+        ProofKey { epoch: digest("2"), ..key.clone() },
         ProofKey { repository: repository("example.com/other"), ..key.clone() },
         ProofKey { repository: repository("example.org/app"), ..key.clone() },
         ProofKey { digest: digest("other"), ..key.clone() },
@@ -262,7 +262,7 @@ async fn proofs_of_other_epochs_are_forgotten_on_demand() {
     for epoch in ["1", "2", "3"] {
         memory.facts.prove(&key(epoch), ready(Ok::<_, Unasked>(proof(Coverage::Complete)))).await.unwrap();
     }
-    assert_eq!(memory.facts.forget_epochs_except("3").await.unwrap(), 2);
+    assert_eq!(memory.facts.forget_epochs_except(digest("3")).await.unwrap(), 2);
     let memory = memory.reopened().await;
     assert_eq!(memory.facts.proof(&key("1")).await.unwrap(), None);
     assert!(memory.facts.proof(&key("3")).await.unwrap().is_some());

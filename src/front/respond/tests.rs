@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::front::request_id::RequestIds;
 use crate::front::route::{Upstreams, route};
-use crate::gate::Denial;
+use crate::gate::{Denial, Head};
 use crate::policy::{Decision, Verdict};
 
 fn body(response: Response<Body>) -> Bytes {
@@ -154,7 +154,8 @@ fn misspelt_requests_get_the_code_of_what_is_misspelt() {
 fn a_manifest_says_what_it_is() {
     let digest = Digest::of(b"{}");
     let media_type = MediaType::ImageIndex.to_string();
-    let response = manifest(ManifestBody { bytes: Bytes::from_static(b"{}"), media_type: media_type.clone(), digest });
+    let head = Head::new(media_type.clone(), digest, 2).into();
+    let response = manifest(ManifestBody { bytes: Bytes::from_static(b"{}"), head, digest });
     assert_eq!(response.status(), StatusCode::OK);
     for (name, value) in [
         (CONTENT_TYPE, media_type.as_str()),
