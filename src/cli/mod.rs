@@ -1,10 +1,12 @@
 //! The commands: what people type, what they read, and the exit codes that scripts rely on.
 
+mod error;
 mod examples;
 mod explain;
 mod fact;
 mod inspect;
 mod lines;
+mod opened;
 mod packages;
 mod policy_test;
 mod record;
@@ -12,7 +14,6 @@ mod scratch;
 mod storage;
 mod verify;
 
-use std::error::Error;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -21,17 +22,17 @@ use std::sync::Arc;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
 
-use crate::app::{self, App, Core, StartError};
-use crate::cases::{self, CaseError, Rules};
+use crate::app::{self, App, StartError};
+use crate::cases::{self, Rules};
+use crate::cli::error::{CommandError, chain};
+use crate::cli::opened::Opened;
 use crate::cli::packages::PackagesCommand;
-use crate::cli::scratch::Scratch;
 use crate::cli::storage::StorageCommand;
 use crate::clock::SystemClock;
 use crate::config::{self, Config, ConfigError, Environment};
-use crate::content::ContentError;
 use crate::oci::Image;
 use crate::policy::ReasonCode;
-use crate::telemetry::{self, TelemetryError, Verbosity};
+use crate::telemetry::{self, Verbosity};
 
 /// Failed to start, or to write what was found out.
 const FAILED: u8 = 1;
@@ -123,29 +124,6 @@ enum ConfigCommand {
     /// Print the JSON schema of the configuration, for editors
     #[command(after_help = examples::CONFIG)]
     Schema,
-}
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-enum CommandError {
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error(transparent)]
-    Start(#[from] StartError),
-    #[error(transparent)]
-    Log(#[from] TelemetryError),
-    #[error("{0}")]
-    NotInspected(String),
-    #[error("{0:?} is not a package URL such as pkg:npm/axios@1.14.1")]
-    NoPackage(String),
-    #[error(transparent)]
-    Content(#[from] ContentError),
-    #[error(transparent)]
-    Cases(#[from] CaseError),
-    #[error("cannot record in {}", place.display())]
-    NotRecorded { place: PathBuf, source: io::Error },
-    #[error("cannot write the output, or keep anything")]
-    Output(#[from] io::Error),
 }
 
 impl Cli {
@@ -269,43 +247,6 @@ async fn inspect(cli: &Cli, asked: &Asked, record: Option<&Path>) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-/// What commands about one image work with.
-struct Opened {
-    core: Core,
-    /// Kept until the command is done.
-    _scratch: Option<Scratch>,
-}
-
-impl Opened {
-    /// Opens the configured storage; where it cannot be used, by this user for instance, a temporary one. Trusted roots that
-    /// are not there yet are fetched.
-    async fn new(cli: &Cli) -> Result<Self, CommandError> {
-        let mut opened = Self::open(cli).await?;
-        opened.core.fetch_awaited_trust().await;
-        Ok(opened)
-    }
-
-    async fn open(cli: &Cli) -> Result<Self, CommandError> {
-        match Core::open(cli.config()?, Arc::new(SystemClock)).await {
-            Ok(core) => Ok(Self { core, _scratch: None }),
-            Err(error) if error.is_about_storage() => {
-                note(&format!("{}; using temporary storage instead", chain(&error)))?;
-                Self::temporary(cli.config()?).await
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    async fn temporary(mut config: Config) -> Result<Self, CommandError> {
-        let scratch = Scratch::new()?;
-        scratch.path().clone_into(&mut config.content.path);
-        scratch.path().clone_into(&mut config.facts.path);
-        config.trust_folder = scratch.path().join("trust");
-        let core = Core::open(config, Arc::new(SystemClock)).await?;
-        Ok(Self { core, _scratch: Some(scratch) })
-    }
-}
-
 fn write_json(out: &mut dyn Write, value: &Value) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
@@ -320,32 +261,4 @@ fn fail(error: &CommandError) -> ExitCode {
 
 fn note(text: &str) -> io::Result<()> {
     writeln!(io::stderr(), "bonafide: {text}")
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
-impl CommandError {
-    fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
-            Self::Config(_) => BAD_CONFIGURATION,
-            Self::Start(error) if error.is_about_configuration() => BAD_CONFIGURATION,
-            Self::NotInspected(_)
-            | Self::NoPackage(_)
-            | Self::Content(_)
-            | Self::Cases(_)
-            | Self::NotRecorded { .. }
-            | Self::Start(_)
-            | Self::Log(_)
-            | Self::Output(_) => FAILED,
-        })
-    }
 }

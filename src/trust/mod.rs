@@ -14,6 +14,7 @@ mod notation;
 mod public_key;
 mod refresh;
 mod root;
+mod root_source;
 mod settings;
 mod snapshot;
 mod sources;
@@ -26,10 +27,8 @@ pub use notation::NotationStore;
 pub(crate) use notation::NotationStoreKind;
 pub(crate) use public_key::{KeyKind, PublicKey, Scheme, hash_of};
 pub use refresh::{RefreshNow, Refresher};
-pub use settings::{
-    Anchor, DomainSettings, KeySettings, NotationSettings, Place, Requirement, RootSource, SourceError, TufSettings,
-    TufSource, WithoutLog,
-};
+pub use root_source::{Anchor, Place, RootSource, SourceError, TufSource};
+pub use settings::{DomainSettings, KeySettings, NotationSettings, Requirement, TufSettings, WithoutLog};
 pub use snapshot::{Epoch, Trust, TrustError};
 pub use tuf::{Fetch, FetchError, Folder};
 

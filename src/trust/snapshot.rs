@@ -11,7 +11,8 @@ use crate::oci::Digest;
 use crate::trust::domain::Domain;
 use crate::trust::key::Key;
 use crate::trust::notation::{NotationStore, NotationStoreKind};
-use crate::trust::settings::{DomainSettings, KeySettings, Requirement, SourceError, WithoutLog};
+use crate::trust::root_source::SourceError;
+use crate::trust::settings::{DomainSettings, KeySettings, Requirement, WithoutLog};
 use crate::trust::sources::Sources;
 
 /// The version of the checks themselves. Raised when `verify` starts to prove less, more or something else: what was

@@ -6,7 +6,8 @@ use std::mem;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::trust::settings::{DomainSettings, KeySettings, Requirement, RootSource};
+use crate::trust::root_source::RootSource;
+use crate::trust::settings::{DomainSettings, KeySettings, Requirement};
 use crate::trust::snapshot::{Loading, Trust, TrustError};
 use crate::trust::{BuiltIn, NotationStore};
 

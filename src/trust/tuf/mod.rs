@@ -23,7 +23,7 @@ use tokio::time::timeout;
 
 pub use fetch::{Fetch, FetchError, Folder};
 
-use crate::trust::settings::is_plain_path;
+use crate::trust::root_source::is_plain_path;
 use memory::Memory;
 
 /// Largest root metadata; that of the public instances has 7 KB.
