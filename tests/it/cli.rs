@@ -246,11 +246,15 @@ async fn inspect_says_in_which_other_repository_evidence_was_found() {
     }
     registry.publish(repositories);
     let from = "default = true\nevidence_from = 'docker.io/acme/signatures'\n";
-    let setup = Setup::new(&format!("{}{RULE}", world(&registry).replace("default = true\n", from)));
+    let rule = "[[rule]]\nname = 'dev'\nimages = ['docker.io/**']\n[[rule.signature]]\ntrust = 'corp'\n\
+        issuer = 'https://idp.example'\nsubject = 'dev@acme.example'\n";
+    let setup = Setup::new(&format!("{}{rule}", world(&registry).replace("default = true\n", from)));
     authority.trusted_root().write_to(setup.folder.path());
     let (output, setup) = run(setup, &["inspect", IMAGE]).await;
     let found = stdout(&output).matches("found in    docker.io/acme/signatures").count();
     assert_eq!(found, 2, "the fact and the flaw: {output:?}");
+    let (output, setup) = run(setup, &["verify", IMAGE]).await;
+    assert!(stdout(&output).contains("\n    found in    docker.io/acme/signatures\n"), "{output:?}");
     let (output, _) = run(setup, &["inspect", "--json", IMAGE]).await;
     let inspection: Value = serde_json::from_slice(&output.stdout).unwrap();
     for piece in [&inspection["facts"][0], &inspection["flaws"][0]] {

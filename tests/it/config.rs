@@ -146,6 +146,12 @@ fn errors_name_the_line_in_which_to_look() {
         ("[[key]]\nname = 'k'\npath = 'a'\n[[key]]\nname = 'k'\npath = 'b'\n", 5, "is used by another [[key]]"),
         ("[[trust]]\nname = 'github'\ntrusted_root = 'r'\n", 2, "built in"),
         (
+            "[[trust]]\nname = 't'\ntuf = { url = 'https://a.io', root = 'r' }\nnotation = { ca = ['c'] }\n",
+            4,
+            "or notation = {",
+        ),
+        ("[[trust]]\nname = 't'\ntrusted_root = 'r'\nnotation = { ca = ['c'] }\n", 4, "or notation = {"),
+        (
             "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\n[[upstream]]\nname = 'a.io'\nurl = 'https://b.io'\n",
             5,
             "another [[upstream]]",

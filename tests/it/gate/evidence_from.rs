@@ -6,10 +6,11 @@ use http::StatusCode;
 use crate::hostile::{RULE, TAG, World, evidence_tags};
 use crate::support::authority::image::Image;
 use crate::support::authority::publisher::Publisher;
+use crate::support::authority::signed::BundleVersion;
 use crate::support::authority::statement::Statement;
 use crate::support::content::Repositories;
 use crate::support::mirror::world;
-use crate::support::registry::{Fault, Registry};
+use crate::support::registry::{Fault, Referrers, Registry};
 
 const SIGNATURES: &str = "acme/signatures";
 
@@ -133,4 +134,52 @@ async fn evidence_of_another_place_is_not_served_under_the_name_of_the_image() {
     assert_eq!(places.world.manifest(signatures).await.status, StatusCode::NOT_FOUND);
     assert_eq!(places.world.manifest(bundle).await.status, StatusCode::NOT_FOUND);
     assert_eq!(places.world.referrers(digest).await, []);
+}
+
+/// Attaches `count` bundles of junk to `image`.
+fn junk(publisher: &mut Publisher<'_>, image: &Image, count: usize) {
+    for number in 0..count {
+        let text = format!("{{\"junk\":{number}}}");
+        publisher.bundle_bytes(image, text.as_bytes(), BundleVersion::V0_3.media_type(), None);
+    }
+}
+
+#[tokio::test]
+async fn junk_in_one_place_hides_no_signature_in_the_other() {
+    for is_elsewhere in [true, false] {
+        let (places, image) = (TwoPlaces::new().await, Image::new("app"));
+        let digest = places.world.publish(|publisher| publisher.image(TAG, &image));
+        for registry in [&places.world.registry, &places.other] {
+            registry.set_referrers(Referrers::Served);
+        }
+        let signature = places.world.developer().sign(digest);
+        if is_elsewhere {
+            places.world.publish(|publisher| junk(publisher, &image, 600));
+            places.publish(|publisher| publisher.signature(digest, &signature));
+        } else {
+            places.publish(|publisher| junk(publisher, &image, 600));
+            places.world.publish(|publisher| publisher.signature(digest, &signature));
+        }
+        assert_eq!(places.status().await, StatusCode::OK, "{is_elsewhere}");
+    }
+}
+
+#[tokio::test]
+async fn all_places_together_have_one_bound() {
+    let (places, image) = (TwoPlaces::new().await, Image::new("app"));
+    places.world.publish(|publisher| publisher.image(TAG, &image));
+    for registry in [&places.world.registry, &places.other] {
+        registry.set_referrers(Referrers::Served);
+    }
+    places.world.publish(|publisher| junk(publisher, &image, 600));
+    places.publish(|publisher| junk(publisher, &image, 600));
+    let answer = places.world.manifest(TAG).await;
+    assert_eq!(answer.status, StatusCode::FORBIDDEN);
+    let reasons = answer.json()["errors"][0]["detail"]["requirements"][0]["reasons"].to_string();
+    assert!(reasons.contains("too-much"), "{reasons}");
+    let manifests = |registry: &Registry| {
+        registry.requests().iter().filter(|request| format!("{request:?}").contains("/manifests/sha256:")).count()
+    };
+    let asked = manifests(&places.world.registry) + manifests(&places.other);
+    assert!((1024..1100).contains(&asked), "{asked} manifests");
 }

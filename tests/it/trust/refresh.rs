@@ -1,5 +1,10 @@
 //! Roots that arrive and change: from a site, from a folder, over restarts, and what a pull makes of it.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bonafide::clock::Clock;
 use bonafide::oci::Digest;
 use bonafide::trust::DomainSettings;
 use http::StatusCode;
@@ -52,7 +57,7 @@ async fn a_root_that_did_not_change_swaps_nothing() {
     world.repository.publish();
     world.publish();
     fresh.now.ask().await;
-    assert!(std::sync::Arc::ptr_eq(&before, &fresh.current.snapshot()));
+    assert!(Arc::ptr_eq(&before, &fresh.current.snapshot()));
     assert!(fresh.count("unchanged") > 0);
     assert_eq!(fresh.count("changed"), 1);
 }
@@ -159,17 +164,38 @@ impl Pull {
     }
 
     async fn of(publish: impl Fn(&Authority, &mut Repositories), rule: &str, key: Option<&Key>) -> Self {
-        let (authority, registry) = (Authority::new("corp"), Registry::start().await);
-        let mut repositories = Repositories::default();
+        Self::at(Registry::start().await, "", publish, (rule, key)).await
+    }
+
+    /// The same of a registry and a repository that speak TLS, of which `ca` says whose certificates they have.
+    async fn over_tls(ca: &str) -> Self {
+        let publish = |authority: &Authority, repositories: &mut Repositories| {
+            seed::era_a(authority, repositories, "fystacklabs/apex", "v1.2.3");
+        };
+        Self::at(Registry::start_with_tls().await, ca, publish, (RULE, None)).await
+    }
+
+    async fn at(
+        registry: Registry,
+        ca: &str,
+        publish: impl Fn(&Authority, &mut Repositories),
+        (rule, key): (&str, Option<&Key>),
+    ) -> Self {
+        let (authority, mut repositories) = (Authority::new("corp"), Repositories::default());
         publish(&authority, &mut repositories);
         registry.publish(repositories);
         let repository = Repository::new(&authority.trusted_root().to_json(), authority.time());
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("root.json"), repository.anchor()).unwrap();
         let url = registry.url();
+        let mut own = "";
+        if url.starts_with("https") {
+            std::fs::write(folder.path().join("ca.pem"), registry.authority_pem()).unwrap();
+            own = "ca = \"ca.pem\"\n";
+        }
         let config = format!(
-            "[[upstream]]\nname = \"docker.io\"\nurl = \"{url}\"\ndefault = true\n\n\
-             [[trust]]\nname = \"corp\"\ntuf = {{ url = \"{url}/tuf\", root = \"root.json\" }}\n\n{rule}"
+            "[[upstream]]\nname = \"docker.io\"\nurl = \"{url}\"\ndefault = true\n{own}\n\
+             [[trust]]\nname = \"corp\"\ntuf = {{ url = \"{url}/tuf\", root = \"root.json\"{ca} }}\n\n{rule}"
         );
         if let Some(key) = key {
             std::fs::write(folder.path().join("cosign.pub"), key.public_pem()).unwrap();
@@ -214,6 +240,64 @@ async fn a_key_that_needs_no_log_and_an_image_that_nobody_signed_await_no_domain
     assert_eq!(pull.status().await, StatusCode::OK);
     let pull = Pull::keyed("refuse", |_, _| None).await;
     assert_eq!(pull.status().await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_repository_over_tls_is_trusted_by_the_authority_that_is_named_for_it_alone() {
+    let failed = "bonafide_trust_refreshes_total{domain=\"corp\",outcome=\"failed\"}";
+    for (ca, expected) in [(", ca = \"ca.pem\"", StatusCode::OK), ("", StatusCode::SERVICE_UNAVAILABLE)] {
+        let pull = Pull::over_tls(ca).await;
+        pull.publish();
+        let before = pull.mirror.metric(failed).await;
+        pull.mirror.refresh_trust().await;
+        assert_eq!(pull.status().await, expected, "{ca}");
+        assert_eq!(pull.mirror.metric(failed).await > before, expected != StatusCode::OK, "{ca}");
+    }
+}
+
+/// What is logged on this thread.
+#[derive(Debug, Clone, Default)]
+struct Said(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Said {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Said {
+    /// How many lines say `words` of the domain corp.
+    fn count(&self, words: &str) -> usize {
+        let said = self.0.lock().unwrap();
+        let text = String::from_utf8_lossy(&said);
+        text.lines().filter(|line| line.contains(words) && line.contains("\"corp\"")).count()
+    }
+}
+
+#[tokio::test]
+async fn who_watches_the_log_is_told_once_of_each_end_and_in_time() {
+    let said = Said::default();
+    let writer = said.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let world = World::new();
+    let fresh = world.started().await;
+    world.place.set_down(true);
+    let (metadata, root) = ("metadata of the trusted root has ended", "after this end, nothing that is signed can be");
+    let mut told = Vec::new();
+    let end = fresh.metric("bonafide_trust_expires_timestamp_seconds{domain=\"corp\",what=\"root\"}").unwrap();
+    let left = Duration::from_secs_f64(end - world.clock.now().as_duration().as_secs_f64());
+    let day = Duration::from_hours(24);
+    for step in [Duration::ZERO, WEEK - day, day * 2, left - WEEK - day * 32, day * 2, day * 2] {
+        world.clock.advance(step);
+        fresh.now.ask().await;
+        told.push((said.count(metadata), said.count(root)));
+    }
+    assert_eq!(told, [(0, 0), (0, 0), (1, 0), (1, 0), (1, 1), (1, 1)]);
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use crate::support::authority::notation::{
     AUTHENTIC_TIME, CERTIFICATE_SIGN, DIGITAL_SIGNATURE, Draft, EXPIRY, Format, Holder, Notary, Profile, SCHEME,
     SIGNING_TIME, Sealed,
 };
+use crate::support::authority::timestamp::TimestampAuthority;
 
-const FORMATS: [Format; 2] = [Format::Jws, Format::Cose];
+pub(super) const FORMATS: [Format; 2] = [Format::Jws, Format::Cose];
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
@@ -46,11 +47,11 @@ impl Bed {
     }
 
     /// Trusts the root of `notary` to certify who signs.
-    fn with_notary(self, notary: &Notary) -> Self {
+    pub(super) fn with_notary(self, notary: &Notary) -> Self {
         self.trusting_notary("acme", &Stores { ca: &[&notary.root.certificate], ..Stores::default() })
     }
 
-    fn draft<'a>(&self, notary: &'a Notary, format: Format) -> Draft<'a> {
+    pub(super) fn draft<'a>(&self, notary: &'a Notary, format: Format) -> Draft<'a> {
         notary.draft(format, &self.image.manifest, self.image.media_type, self.authority.time())
     }
 
@@ -65,7 +66,7 @@ impl Bed {
     }
 }
 
-fn evidence(sealed: &Sealed, format: Format) -> Evidence {
+pub(super) fn evidence(sealed: &Sealed, format: Format) -> Evidence {
     let format = match format {
         Format::Jws => NotationFormat::Jws,
         Format::Cose => NotationFormat::Cose,
@@ -308,6 +309,29 @@ fn a_timestamp_of_a_trusted_authority_proves_when_it_was_signed() {
         bed.refuses(&evidence(&sealed, format), FlawKind::Certificate, "is valid from");
         bed.refuses(&stamped(time + DAY), FlawKind::Certificate, "is valid from");
         bed.refuses(&stamped(bed.now() + DAY), FlawKind::Timestamp, "yet to come");
+    }
+}
+
+#[test]
+fn most_timestamp_authorities_of_the_world_have_rsa_keys() {
+    for size in [KeySize::Rsa2048, KeySize::Rsa3072] {
+        let rsa = || Key::rsa_of(size);
+        let (ours, other) =
+            (TimestampAuthority::with_keys("a", rsa(), rsa()), TimestampAuthority::with_keys("a", rsa(), rsa()));
+        let bed = Bed::new();
+        let notary = expired(&bed);
+        let root = ours.root.certificate.clone();
+        let stores = Stores { ca: &[&notary.root.certificate], tsa: &[&root], ..Stores::default() };
+        let bed = bed.trusting_notary("acme", &stores);
+        let time = bed.authority.time();
+        let sealed = bed.draft(&notary, Format::Jws).seal();
+        let stamped = |token| evidence(&sealed.clone().with(|it| it.timestamp = Some(token)), Format::Jws);
+        let token = ours.token_over(&sealed.signature, time);
+        assert_eq!(bed.proves(&stamped(token.clone())).signed_at(), Some(time + SECOND));
+        let mut broken = token;
+        *broken.last_mut().unwrap() ^= 1;
+        bed.refuses(&stamped(broken), FlawKind::Timestamp, "does not fit");
+        bed.refuses(&stamped(other.token_over(&sealed.signature, time)), FlawKind::Timestamp, "not trusted");
     }
 }
 

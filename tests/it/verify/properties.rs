@@ -7,10 +7,12 @@ use bonafide::trust::Trust;
 use bonafide::verify::{self, Fact, Flaw, Subject};
 use proptest::prelude::*;
 
+use super::notation::{self, FORMATS};
 use super::ways::{WAYS, newest};
 use super::{Bed, build, bundle, source};
 use crate::support::authority::identity::{CONTAINER_GENERATOR, Identity, builder};
 use crate::support::authority::key::Key;
+use crate::support::authority::notation::Notary;
 use crate::support::authority::signed::BundleVersion;
 use crate::support::authority::statement::Statement;
 
@@ -24,7 +26,8 @@ struct Scene {
 
 static SCENE: LazyLock<Scene> = LazyLock::new(|| {
     let key = Key::p256("release");
-    let bed = Bed::new().with_key("release", &key);
+    let notary = Notary::new("acme");
+    let bed = Bed::new().with_key("release", &key).with_notary(&notary);
     let (digest, signs) = (bed.digest(), bed.authority.keyless(&build().identity()));
     let generator = builder(CONTAINER_GENERATOR, "refs/tags/v2.1.0");
     let statements = [
@@ -43,6 +46,7 @@ static SCENE: LazyLock<Scene> = LazyLock::new(|| {
         bundle(&signs.attest(&bed.statement()), BundleVersion::V0_1),
         newest(&signs.sign_bytes(bed.image.manifest.clone())),
     ])
+    .chain(FORMATS.map(|format| notation::evidence(&bed.draft(&notary, format).seal(), format)))
     .collect();
     let eve = bed.authority.keyless(&Identity::email("eve@example.com", "https://idp.example"));
     let junk = vec![

@@ -34,8 +34,13 @@ pub(crate) struct Asked<'a> {
 
 impl TimestampAuthority {
     pub(crate) fn new(name: &str) -> Self {
-        let root = Certified::root(&format!("{name} timestamp root"), Key::p384(&format!("{name} timestamp root")));
-        let key = Key::p256(&format!("{name} timestamps"));
+        let root = Key::p384(&format!("{name} timestamp root"));
+        Self::with_keys(name, root, Key::p256(&format!("{name} timestamps")))
+    }
+
+    /// The same with these keys of the root and of the leaf.
+    pub(crate) fn with_keys(name: &str, root: Key, key: Key) -> Self {
+        let root = Certified::root(&format!("{name} timestamp root"), root);
         let leaf = root.timestamper(&format!("{name} timestamps"), key, Validity::long());
         Self { root, leaf }
     }
