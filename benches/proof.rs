@@ -33,9 +33,11 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
 use crate::support::authority::Authority;
+use crate::support::authority::certificate::pem;
 use crate::support::authority::identity::{Build, CONTAINER_GENERATOR, builder};
 use crate::support::authority::image::{Image, OCI_MANIFEST, descriptor};
 use crate::support::authority::key::Key;
+use crate::support::authority::notation::{Format, Notary};
 use crate::support::authority::publisher::Publisher;
 use crate::support::authority::signed::{BundleVersion, Layer, Signed};
 use crate::support::authority::signer::EntryKind;
@@ -61,6 +63,10 @@ const RULES: &str = r#"
     transparency_log = "none"
     certificate_timestamps = "none"
 
+    [[trust]]
+    name = "notary"
+    notation = { ca = ["notary.pem"] }
+
     [[key]]
     name = "offline"
     path = "offline.pub"
@@ -82,18 +88,20 @@ struct Bed {
     authority: Authority,
     image: Image,
     offline: Key,
+    notary: Notary,
     folder: tempfile::TempDir,
 }
 
 impl Bed {
     fn new() -> Self {
-        let (authority, offline) = (Authority::new("corp"), Key::p256("offline"));
+        let (authority, offline, notary) = (Authority::new("corp"), Key::p256("offline"), Notary::new("acme"));
         let folder = tempfile::tempdir().unwrap();
         authority.trusted_root().write_to(folder.path());
         fs::write(folder.path().join("stamped.json"), authority.trusted_root().timestamps_only().0.to_string())
             .unwrap();
         fs::write(folder.path().join("offline.pub"), offline.public_pem()).unwrap();
-        Self { authority, image: Image::new("app"), offline, folder }
+        fs::write(folder.path().join("notary.pem"), pem(&notary.root.certificate)).unwrap();
+        Self { authority, image: Image::new("app"), offline, notary, folder }
     }
 
     fn judge(&self, rule: &str) -> Judge<'_> {
@@ -159,12 +167,21 @@ fn bundled(signed: &Signed) -> (Vec<u8>, Vec<u8>) {
     published(&layer)
 }
 
+/// What `notation sign` makes.
+fn notarized(bed: &Bed, format: Format) -> (Vec<u8>, Vec<u8>) {
+    let draft = bed.notary.draft(format, &bed.image.manifest, bed.image.media_type, bed.authority.time());
+    let sealed = draft.seal();
+    let media_type = sealed.media_type().to_owned();
+    published(&Layer { media_type, bytes: sealed.to_bytes(), annotations: BTreeMap::new() })
+}
+
 /// A form of evidence: what it is called, the rule that it meets, and its bytes.
 type Form = (&'static str, &'static str, (Vec<u8>, Vec<u8>));
 
 const SIGNED: &str = "[[rule.signature]]\ntrust = \"corp\"\nissuer = \"**\"\nsubject = \"**\"";
 const STAMPED: &str = "[[rule.signature]]\ntrust = \"stamped\"\nissuer = \"**\"\nsubject = \"**\"";
 const KEYED: &str = "[[rule.signature]]\nkey = \"offline\"";
+const NOTARIZED: &str = "[[rule.signature]]\ntrust = \"notary\"\nissuer = \"**\"\nsubject = \"**\"";
 const BUILT: &str = "[rule.provenance]\ntrust = \"corp\"\nlevel = 3";
 
 /// Those of [`forms`] that other verifiers are given too.
@@ -196,6 +213,8 @@ fn forms(bed: &Bed) -> Vec<Form> {
         ),
         (".sig, key without log", KEYED, published(&offline.sign(digest).to_layer())),
         ("bundle v0.3, key without log", KEYED, bundled(&offline.attest(&signature))),
+        ("Notary Project, JWS", NOTARIZED, notarized(bed, Format::Jws)),
+        ("Notary Project, COSE", NOTARIZED, notarized(bed, Format::Cose)),
     ]
 }
 
