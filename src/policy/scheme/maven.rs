@@ -14,14 +14,14 @@ struct Token {
     text: String,
 }
 
-/// Compares token by token; the shorter one is filled up with tokens that say nothing.
+/// Compares token by token; the shorter one is filled up with nothing.
 pub(super) fn compare(one: &str, other: &str) -> Option<Ordering> {
     let (one, other) = (tokens(one)?, tokens(other)?);
     for index in 0..one.len().max(other.len()) {
         let order = match (one.get(index), other.get(index)) {
             (Some(one), Some(other)) => order(one, other),
-            (Some(one), None) => order(one, &nothing(one)),
-            (None, Some(other)) => order(&nothing(other), other),
+            (Some(one), None) => order_to_nothing(one)?,
+            (None, Some(other)) => order_to_nothing(other)?.reverse(),
             (None, None) => Ordering::Equal,
         };
         if order.is_ne() {
@@ -31,10 +31,16 @@ pub(super) fn compare(one: &str, other: &str) -> Option<Ordering> {
     Some(Ordering::Equal)
 }
 
-/// The token that says nothing, where `other` stands: 0 after a dot, the release after a hyphen.
-fn nothing(other: &Token) -> Token {
-    let text = if other.hyphen && !is_number(&other.text) { "" } else { "0" };
-    Token { hyphen: other.hyphen, text: text.to_owned() }
+/// How a token stands to nothing in its place, which is 0, or the release.
+///
+/// Of `1.foo` the specification says that it comes before `1`, and the same of no `1-foo`, which is as late as `1.foo`; for
+/// Maven itself both come after it. There is no answer, where these differ.
+fn order_to_nothing(token: &Token) -> Option<Ordering> {
+    if is_number(&token.text) {
+        return Some(natural(&token.text, "0"));
+    }
+    let order = place(&token.text).cmp(&place(""));
+    (token.hyphen || order.is_le()).then_some(order)
 }
 
 /// `.qualifier` = `-qualifier` < `-number` < `.number`

@@ -231,7 +231,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_is_transitive(texts in prop::collection::vec("[0-9]{1,2}([.~^+_-]?[0-9ab]{1,2}){0,3}", 3)) {
+    fn the_order_is_transitive(texts in prop::collection::vec("[0-9]{1,2}([.~^+_-]?([0-9ab]{1,2}|rc|foo|final)){0,3}", 3)) {
         for scheme in ALL {
             let at_most = |a: usize, b: usize| scheme.compare(&texts[a], &texts[b]).is_some_and(Ordering::is_le);
             if at_most(0, 1) && at_most(1, 2) && scheme.compare(&texts[0], &texts[2]).is_some() {
@@ -250,7 +250,17 @@ fn letters_of_maven_stand_for_words_only_before_a_number() {
         assert_order(Scheme::Maven, &["1-sp", &format!("1-{letter}")]);
         assert_order(Scheme::Maven, &["1-sp", &format!("1-{letter}.1")]);
     }
-    assert_order(Scheme::Maven, &["1.foo", "1"]);
+}
+
+#[test]
+fn a_word_of_maven_after_a_dot_has_no_place_beside_the_release() {
+    for (one, other) in [("1.foo", "1"), ("12.4.1.jre11", "12.4.1"), ("1.0.0.sp", "1.0")] {
+        assert_eq!(Scheme::Maven.compare(one, other), None);
+        assert_eq!(Scheme::Maven.compare(other, one), None);
+    }
+    assert_order(Scheme::Maven, &["1.alpha", "1.rc", "1", "1-foo"]);
+    assert_same(Scheme::Maven, &["1.foo", "1-foo"]);
+    assert_order(Scheme::Maven, &["12.4.0.jre11", "12.4.1", "12.4.2.jre8"]);
 }
 
 #[test]
