@@ -871,6 +871,47 @@ fn a_refusal_for_want_of_a_rule_tells_which_rules_are_nearly_for_it() {
 }
 
 #[test]
+fn an_attestation_that_cannot_be_read_was_meant_for_no_signature() {
+    let mut nothing = proof(&[]);
+    let flaw = json!({"source": signature()["source"], "form": "cosign-attestation", "kind": "malformed", "text": "x"});
+    nothing.flaws = vec![serde_json::from_value(flaw).unwrap()];
+    let verdict = judge(RULE, Some("v1.2.3"), &nothing);
+    let codes: Vec<_> = verdict.requirements.iter().map(|requirement| requirement.reasons[0].code).collect();
+    assert_eq!(codes, [ReasonCode::Missing, ReasonCode::Malformed, ReasonCode::Malformed]);
+}
+
+#[test]
+fn builders_that_build_anything_are_told_at_start() {
+    let rule =
+        "[[rule]]\nname = 'r'\nimages = ['docker.io/**']\n[rule.provenance]\nbuilders = ['slsa-github-generator']";
+    assert!(policy(rule).unwrap().weakenings()[0].ends_with("no source"));
+    let named = format!("{rule}\nsource = 'github.com/fystack/apex'");
+    assert!(policy(&named).unwrap().weakenings().is_empty());
+}
+
+#[test]
+fn who_should_have_built_it_is_told_in_words() {
+    let mut facts = all();
+    for key in ["subject", "build_signer"] {
+        facts[1]["signer"]["certificate"][key] =
+            json!("https://github.com/evil/w/.github/workflows/b.yml@refs/tags/v1");
+    }
+    let words = format!("a released version such as v2.1.0, issuer {ISSUER})");
+    assert_reason(RULE, &facts, RequirementKind::Provenance, ReasonCode::WrongBuilder, &words);
+}
+
+#[test]
+fn a_block_may_name_as_many_identities_as_it_may() {
+    let named = |count: usize| {
+        let people: Vec<_> = (0..count).map(|number| format!("p{number}@acme.com")).collect();
+        policy(&threshold(1, &people.iter().map(String::as_str).collect::<Vec<_>>()))
+    };
+    assert!(named(32).is_ok());
+    let problem = named(33).err().unwrap().problem;
+    assert_eq!(problem, PolicyProblem::TooManyAlternatives { found: 33, most: 32 });
+}
+
+#[test]
 fn what_is_published_instead_is_told() {
     let told = |facts: &[Value], at: usize| {
         judge(RULE, Some("v1.2.3"), &proof(facts)).requirements[at].reasons[0].text.clone()

@@ -96,6 +96,7 @@ fn a_condition_is_checked_when_it_is_loaded() {
         ("scans.all(s, s.findings.all(f, f.severity == 1))", "there is no == for a text and a number"),
         ("summaries.all(s, s.dependency_levels['L1'] == 'a')", "there is no == for a number and a text"),
         ("vex.exists(v, v.statements == 'x')", "there is no =="),
+        ("(tag == 'a').contains('x', 'x')", "no contains for true or false and a text and a text"),
         ("tag && true", "there is no && for a text and true or false"),
         ("true && tag", "there is no && for true or false and a text"),
         ("signatures.all(a, signatures.all(b, signatures.all(c, true)))", "2 deep at most"),

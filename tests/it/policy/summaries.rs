@@ -161,6 +161,9 @@ fn a_verifier_may_sign_with_a_key() {
 fn what_no_summary_could_meet_is_a_mistake_of_the_configuration() {
     use PolicyProblem as P;
     let unknown = P::UnknownVerifier { name: "corp2".into(), known: "corp".into() };
+    assert!(unknown.to_string().ends_with("with that name, or write one of corp"));
+    let alone = P::UnknownVerifier { name: "corp2".into(), known: String::new() };
+    assert!(alone.to_string().ends_with("with that name"));
     for (settings, at, problem) in [
         (settings("", "verifiers = []"), "rule.0.provenance.verifiers", P::Empty),
         (settings("", "verifiers = ['corp2']"), "rule.0.provenance.verifiers.0", unknown),
