@@ -29,7 +29,7 @@ fn is_plain(spelling: &str) -> bool {
     let mut pairs = qualifiers.split('&').filter(|_| !qualifiers.is_empty());
     kind.bytes().all(|c| c.is_ascii_alphanumeric())
         && path.split('/').all(is_step)
-        && version.bytes().all(|c| is_literal(c) || c == b'+')
+        && version.bytes().all(is_literal)
         && pairs.all(|pair| pair.split('=').count() == 2 && pair.split('=').all(is_step))
 }
 
@@ -243,7 +243,7 @@ mod tests {
         for text in [
             "pkg:npm/axios@1.14.1",
             "pkg:npm/%40babel/core@7.0.0-rc.1",
-            "pkg:deb/debian/apt@2.2.4+deb11u1?arch=amd64&distro=debian-11",
+            "pkg:deb/debian/apt@2.2.4?arch=amd64&distro=debian-11",
             "pkg:golang/github.com/sirupsen/logrus@v1.9.0",
         ] {
             assert!(canonical_purl(text).as_deref() == Some(text) && is_plain(text), "{text}");
