@@ -126,10 +126,17 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// From the manifest of evidence and its blob to a verdict, with nothing kept from any time before.
     fn prove(&self, manifest: &[u8], blob: &[u8]) -> Proof {
-        let parsed = parse_manifest(manifest).unwrap();
+        self.prove_all(&[(manifest, blob)])
+    }
+
+    /// The same of several pieces.
+    fn prove_all(&self, published: &[(&[u8], &[u8])]) -> Proof {
         let subject = Subject { digest: self.bed.image.digest(), manifest: &self.bed.image.manifest };
-        let found = layers(&parsed, Digest::of(manifest), subject.digest, Via::SignatureTag).unwrap();
-        let pieces = found.into_iter().map(|layer| layer.into_evidence(blob.to_vec().into()));
+        let pieces = published.iter().flat_map(|(manifest, blob)| {
+            let parsed = parse_manifest(manifest).unwrap();
+            let found = layers(&parsed, Digest::of(manifest), subject.digest, Via::SignatureTag).unwrap();
+            found.into_iter().map(|layer| layer.into_evidence(blob.to_vec().into()))
+        });
         let facts = pieces.flat_map(|piece: Evidence| {
             verify::check(&piece, &subject, &self.trust, self.bed.now()).unwrap_or_else(|flaw| panic!("{}", flaw.text))
         });
@@ -251,6 +258,39 @@ fn compare(bed: &Bed, rounds: usize) {
     }
 }
 
+/// A whole verdict on an image that nobody asked for before: its signature, its provenance and its bill of materials, parsed,
+/// verified and judged.
+fn verdict(bed: &Bed) {
+    const LISTED: &str = "[rule.sbom]\ntrust = \"corp\"\ndeny_packages = [\"pkg:npm/axios@1.14.1\"]\n\
+                          [rule.sbom.signed_by]\nissuer = \"**\"\nsubject = \"**\"";
+    let judge = bed.judge(&format!("{SIGNED}\n{BUILT}\n{LISTED}"));
+    let (forms, signs) = (forms(bed), bed.authority.keyless(&Build::of("fystack/apex", "refs/tags/v1.2.3").identity()));
+    println!("\n{:<42} {:>10} {:>12}", "10  one cold verdict", "CPU µs", "bytes");
+    for (name, packages, rounds) in [("with a small SBOM", 20, ROUNDS), ("with an SBOM of 10 MiB", 17_000, 9)] {
+        let sbom = published(&signs.attest(&spdx(bed, packages)).to_layer());
+        let pieces = [&forms[0].2, &forms[1].2, &sbom].map(|(manifest, blob)| (&manifest[..], &blob[..]));
+        let times = (0..rounds).map(|_| {
+            let start = cpu();
+            judge.prove_all(&pieces);
+            cpu().saturating_sub(start)
+        });
+        let bytes: usize = pieces.iter().map(|(manifest, blob)| manifest.len() + blob.len()).sum();
+        println!("{name:<42} {:>10} {bytes:>12}", median(times.collect()).as_micros());
+    }
+}
+
+/// A bill of materials of so many packages, some six hundred bytes each.
+fn spdx(bed: &Bed, packages: usize) -> Statement {
+    let names: Vec<_> = (0..packages).map(|number| format!("pkg:npm/package-{number}@1.{}.0", number % 40)).collect();
+    let purls: Vec<_> = names.iter().map(String::as_str).collect();
+    let padding = "x".repeat(300);
+    Statement::spdx(bed.image.digest(), &purls).with(|document| {
+        for package in document["packages"].as_array_mut().unwrap() {
+            package["comment"] = json!(padding);
+        }
+    })
+}
+
 /// The most memory that this process ever had, since the last call of [`forget_peak`], in MiB.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
@@ -264,14 +304,7 @@ fn forget_peak() {
 
 /// 60,000 packages in about 45 MB, as the largest distributions have.
 fn large_sbom(bed: &Bed) {
-    let names: Vec<_> = (0..60_000).map(|number| format!("pkg:npm/package-{number}@1.{}.0", number % 40)).collect();
-    let purls: Vec<_> = names.iter().map(String::as_str).collect();
-    let padding = "x".repeat(300);
-    let statement = Statement::spdx(bed.image.digest(), &purls).with(|document| {
-        for package in document["packages"].as_array_mut().unwrap() {
-            package["comment"] = json!(padding);
-        }
-    });
+    let statement = spdx(bed, 60_000);
     let signs = bed.authority.keyless(&Build::of("fystack/apex", "refs/tags/v1.2.3").identity());
     let rule = "[rule.sbom]\ntrust = \"corp\"\ndeny_packages = [\"pkg:npm/axios@1.14.1\"]\n\
                 [rule.sbom.signed_by]\nissuer = \"**\"\nsubject = \"**\"";
@@ -354,6 +387,7 @@ async fn main() {
         return compare(&bed, rounds.parse().unwrap());
     }
     each_form(&bed);
+    verdict(&bed);
     large_sbom(&bed);
     junk().await;
 }

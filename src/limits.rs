@@ -21,7 +21,8 @@ pub const EVIDENCE_CONFIG_BYTES: u64 = 256 * 1024;
 pub const EVIDENCE_PIECES: usize = 1024;
 /// Most evidence manifests served for one digest: each is fetched and looked at before.
 pub const SERVED_EVIDENCE: usize = 64;
-/// Most bytes of evidence manifests held at once for one digest: annotations can be as large as the manifest.
+/// Most bytes of evidence manifests held at once for one digest, of tags and of referrers each: annotations can be as large as
+/// the manifest.
 pub const EVIDENCE_MANIFEST_BYTES: u64 = 32 * 1024 * 1024;
 /// Most attestation manifests beside one image that are followed: one for each platform, and indexes have up to twenty.
 pub const ATTESTATION_MANIFESTS: usize = 64;
