@@ -130,7 +130,7 @@ impl FactStore for Sqlite {
 
     async fn forget_epochs_except(&self, epoch: Digest, most: u32) -> Result<u64, FactsError> {
         const SQL: &str = "DELETE FROM proofs WHERE (upstream, repository, digest, epoch) IN \
-             (SELECT upstream, repository, digest, epoch FROM proofs WHERE epoch <> $1 LIMIT $2)";
+             (SELECT upstream, repository, digest, epoch FROM proofs WHERE epoch < $1 OR epoch > $1 LIMIT $2)";
         let query = sqlx::query(SQL).bind(epoch.hex()).bind(i64::from(most));
         let done = query.execute(&self.writer).await.map_err(failed("forget old proofs"))?;
         Ok(done.rows_affected())

@@ -20,6 +20,7 @@ mod documentation;
 mod durability;
 mod evidence_corpus;
 mod facts;
+mod fanout;
 mod faults;
 mod gate;
 mod hostile;
