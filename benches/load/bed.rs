@@ -24,6 +24,8 @@ use crate::systems::nginx::{self, Nginx};
 pub(crate) const REPOSITORY: &str = "acme/app";
 /// The blob that shows whether memory depends on size.
 const SMALL_BYTES: u64 = 64 << 20;
+/// The blob that many clients ask for while nobody has it.
+const COLD_BYTES: u64 = 256 << 20;
 
 /// Files, keys, and programs.
 #[derive(Debug)]
@@ -34,6 +36,7 @@ pub(crate) struct Bed {
     /// The large layer, and its size.
     pub(crate) blob: (Digest, u64),
     pub(crate) small_blob: (Digest, u64),
+    pub(crate) cold_blob: (Digest, u64),
     pub(crate) certificate: Certificate,
     /// Where Bonafide fetches from.
     pub(crate) upstream: Nginx,
@@ -47,10 +50,12 @@ impl Bed {
         let blobs = site.join("v2").join(REPOSITORY).join("blobs");
         fs::create_dir_all(&blobs).unwrap();
         let (blob, small_blob) = (write_blob(&blobs, 1, layer_bytes), write_blob(&blobs, 2, SMALL_BYTES));
-        let manifest_bytes = sign(&site, folder.path(), &[blob, small_blob]);
+        let cold_blob = write_blob(&blobs, 3, COLD_BYTES);
+        let manifest_bytes = sign(&site, folder.path(), &[blob, small_blob, cold_blob]);
         let certificate = Certificate::write(folder.path());
         let upstream = nginx::upstream(folder.path(), &site);
-        Self { manifest: Digest::of(&manifest_bytes), manifest_bytes, blob, small_blob, certificate, upstream, folder }
+        let manifest = Digest::of(&manifest_bytes);
+        Self { folder, manifest, manifest_bytes, blob, small_blob, cold_blob, certificate, upstream }
     }
 
     /// A folder for everything that belongs to this run.

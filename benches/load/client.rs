@@ -80,12 +80,27 @@ impl Client {
 }
 
 impl Connection {
-    /// Sends a request, and returns how long its answer is; an error if that is not a 200.
+    /// Asks for `path`, and returns how long the answer is; an error if that is not a 200.
     pub(crate) fn get(&mut self, path: &str) -> Result<u64, String> {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: {OCI_MANIFEST}\r\n\r\n", self.host);
+        self.ask("GET", path, "")
+    }
+
+    /// The same for the bytes `range`, both ends included.
+    pub(crate) fn get_part(&mut self, path: &str, range: (u64, u64)) -> Result<u64, String> {
+        self.ask("GET", path, &format!("Range: bytes={}-{}\r\n", range.0, range.1))
+    }
+
+    /// How long the answer would be.
+    pub(crate) fn head_of(&mut self, path: &str) -> Result<u64, String> {
+        self.ask("HEAD", path, "")
+    }
+
+    fn ask(&mut self, method: &str, path: &str, headers: &str) -> Result<u64, String> {
+        let (host, headers) = (&self.host, format!("Accept: {OCI_MANIFEST}\r\n{headers}"));
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
         self.write(request.as_bytes()).map_err(|error| error.to_string())?;
         let head = self.head().map_err(|error| error.to_string())?;
-        if !head.starts_with("HTTP/1.1 200") {
+        if !head.starts_with("HTTP/1.1 200") && !head.starts_with("HTTP/1.1 206") {
             return Err(format!("{path} is answered with {}", head.lines().next().unwrap_or_default()));
         }
         let length = head.lines().find_map(|line| {
@@ -93,6 +108,12 @@ impl Connection {
             name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
         });
         length.ok_or_else(|| format!("no length: {head}"))
+    }
+
+    /// Asks for what is not there.
+    pub(crate) fn miss(&mut self, path: &str) {
+        let refused = self.ask("HEAD", path, "");
+        assert!(refused.is_err(), "{path} is there");
     }
 
     /// Takes `length` bytes, and forgets them.

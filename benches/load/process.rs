@@ -13,9 +13,11 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// The core that servers share; clients have the other one (`benches/load/run`).
-pub(crate) const SERVERS: usize = 0;
+pub(crate) const SERVERS: &str = "0";
 /// The core of clients, and of what stands for the upstream.
-pub(crate) const CLIENTS: usize = 1;
+pub(crate) const CLIENTS: &str = "1";
+/// Both, for what one core cannot do side by side.
+pub(crate) const BOTH: &str = "0,1";
 
 /// Longest that a program may take to start, to end, or to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -30,11 +32,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `program` on `core`; what it prints goes to `log`, standard output to whoever reads it.
-    pub(crate) fn start(program: &Path, arguments: &[&str], core: usize, log: &Path) -> Self {
+    /// Starts `program` on `cores`; what it prints goes to `log`, standard output to whoever reads it.
+    pub(crate) fn start(program: &Path, arguments: &[&str], cores: &str, log: &Path) -> Self {
         let log = fs::File::create(log).unwrap();
         let mut command = Command::new("taskset");
-        command.args(["-c", &core.to_string()]).arg(program).args(arguments);
+        command.args(["-c", cores]).arg(program).args(arguments);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn();
         let mut child = child.expect("taskset of util-linux");
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -46,6 +48,12 @@ impl Process {
         let mut line = String::new();
         self.output.read_line(&mut line).unwrap();
         line.trim_end().to_owned()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// CPU time of all its threads so far.
@@ -70,8 +78,10 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let pid = Pid::from_child(&self.child);
-        kill_process(pid, Signal::TERM).unwrap();
+        if self.child.try_wait().unwrap().is_some() {
+            return;
+        }
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
             if Instant::now() > deadline {

@@ -1,6 +1,7 @@
 //! The systems that are compared: each serves the same image, at the same paths, on one core.
 
 pub(crate) mod bonafide;
+pub(crate) mod cold;
 pub(crate) mod nginx;
 mod registry;
 mod zot;

@@ -28,7 +28,7 @@ pub(crate) fn upstream(folder: &Path, site: &Path) -> Nginx {
     started.unwrap_or_else(|why| panic!("there is no upstream: {why}"))
 }
 
-fn run(folder: &Path, site: &Path, listen: &str, transport: Transport, core: usize) -> Result<Nginx, String> {
+fn run(folder: &Path, site: &Path, listen: &str, transport: Transport, core: &str) -> Result<Nginx, String> {
     let address = free_address();
     let own = folder.join(format!("nginx-{}", address.port()));
     fs::create_dir_all(&own).unwrap();
