@@ -1,10 +1,11 @@
-//! Systems that have nothing yet and fetch what is asked for, and an upstream that says how much it sent.
+//! Systems that have nothing yet and fetch what is asked for, and an upstream that says how much it sent. They share both cores
+//! with their clients: 64 clients of one core would be told how fast that core is.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::bed::Bed;
-use crate::process::{CLIENTS, Process, SERVERS, free_address, is_up};
+use crate::process::{BOTH, CLIENTS, Process, free_address, is_up};
 use crate::systems::bonafide::{self, Place};
 use crate::systems::{System, Transport, program};
 
@@ -69,7 +70,7 @@ fn own_folder(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn bonafide(bed: &Bed, own: &Path, upstream: &System) -> Result<System, String> {
-    let place = Place { storage: &own.join("storage"), upstream, cores: SERVERS };
+    let place = Place { storage: &own.join("storage"), upstream, cores: BOTH };
     let system = bonafide::start_at(bed, place)?;
     // As every client does first; it has nothing of the blobs then.
     let mut connection = system.client(bed).connect();
@@ -91,7 +92,7 @@ fn nginx(_: &Bed, own: &Path, upstream: &System) -> Result<System, String> {
         own = own.display(),
         upstream = upstream.url(""),
     );
-    let process = run_nginx(own, &server, SERVERS)?;
+    let process = run_nginx(own, &server, BOTH)?;
     up(System { name: "nginx", address, transport: Transport::Plain, process })
 }
 
@@ -106,7 +107,7 @@ fn docker_registry(_: &Bed, own: &Path, upstream: &System) -> Result<System, Str
     let file = own.join("registry.yml");
     fs::write(&file, config).unwrap();
     let log = own.join("log");
-    let process = Process::start(&program("docker-registry")?, &["serve", file.to_str().unwrap()], SERVERS, &log);
+    let process = Process::start(&program("docker-registry")?, &["serve", file.to_str().unwrap()], BOTH, &log);
     up(System { name: "docker-registry", address, transport: Transport::Plain, process })
 }
 
