@@ -22,6 +22,7 @@ pub mod lookups;
 pub mod misspelt;
 pub mod oci;
 pub mod policy;
+mod remembered;
 pub mod telemetry;
 pub mod trust;
 pub mod upstream;

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use moka::future::Cache;
 use prometheus::Registry;
 
 use crate::clock::Clock;
-use crate::facts::caches::Lists;
 use crate::facts::error::FactsError;
 use crate::facts::flights::Flights;
+use crate::facts::held::{Held, TAGS};
 use crate::facts::metrics::Metrics;
 use crate::facts::packages::{self, Contained, Holder, Index};
 use crate::facts::proving::Proofs;
@@ -19,17 +18,14 @@ use crate::facts::pulls::{self, Pull, Pulls};
 use crate::facts::settings::Settings;
 use crate::facts::sqlite::Sqlite;
 use crate::facts::store::{FactStore, Grant, GrantKind, ProofKey, Resolution};
-use crate::limits;
 use crate::oci::{Digest, Repository, Tag};
+use crate::remembered::{Remember, Remembered};
 use crate::verify::Proof;
 
-/// Most digests whose grants, and whose tags, are held in memory: some ten megabytes each.
-const LISTS: u64 = 100_000;
-/// Most tags whose meaning, and whose last admission, is held in memory.
-const RESOLUTIONS: u64 = 100_000;
-/// Most tags that one digest is judged under. Those of a release are a handful; a registry that puts one digest under
-/// thousands must not make each request cost thousands of judgements.
-const TAGS: u32 = 64;
+/// Bytes for what tags mean, and what was last admitted for them: some hundred thousand tags.
+const TAG_MEMORY: u64 = 24 * 1024 * 1024;
+/// What the text of a tag takes.
+const TAG_TEXT: u64 = 48;
 /// How many proofs of other epochs are deleted in one transaction: other writers wait meanwhile.
 const FORGOTTEN_AT_ONCE: u32 = 500;
 
@@ -39,14 +35,25 @@ pub struct Facts {
     store: Arc<dyn FactStore>,
     clock: Arc<dyn Clock>,
     proofs: Proofs,
-    grants: Lists<(Repository, Digest), Grant>,
-    tags: Lists<(Repository, Digest), Tag>,
-    resolutions: Cache<(Repository, Tag), Resolution>,
+    held: Arc<Held>,
+    tags: Arc<Remembered<Tag, Tagged>>,
     resolving: Flights<(Repository, Tag)>,
-    admissions: Cache<(Repository, Tag), Digest>,
     index: Index,
     pulls: Arc<Pulls>,
     metrics: Metrics,
+}
+
+/// What is known of a tag.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tagged {
+    meaning: Option<Resolution>,
+    admitted: Option<Digest>,
+}
+
+impl Remember for Tagged {
+    fn held_elsewhere(&self) -> u64 {
+        TAG_TEXT
+    }
 }
 
 impl Facts {
@@ -65,13 +72,12 @@ impl Facts {
     /// # Errors
     /// [`FactsError::Metrics`] if `registry` has the metrics already.
     pub fn new(store: Arc<dyn FactStore>, clock: Arc<dyn Clock>, registry: &Registry) -> Result<Self, FactsError> {
+        let held = Arc::new(Held::new());
         Ok(Self {
-            proofs: Proofs::new(Arc::clone(&store), Arc::clone(&clock)),
-            grants: Lists::new(LISTS, limits::ROOTS_PER_GRANT),
-            tags: Lists::new(LISTS, TAGS as usize),
-            resolutions: Cache::new(RESOLUTIONS),
+            proofs: Proofs::new(Arc::clone(&store), Arc::clone(&clock), Arc::clone(&held)),
+            held,
+            tags: Arc::new(Remembered::new(TAG_MEMORY)),
             resolving: Flights::new(),
-            admissions: Cache::new(RESOLUTIONS),
             index: Index::new(),
             pulls: Arc::default(),
             metrics: Metrics::register(registry)?,
@@ -124,18 +130,22 @@ impl Facts {
     }
 
     /// Why `digest` may be served in `repository`: the roots that reach it, the latest granted first, at most
-    /// [`limits::ROOTS_PER_GRANT`]. Each is to be judged again.
+    /// [`crate::limits::ROOTS_PER_GRANT`]. Each is to be judged again.
     ///
     /// # Errors
     /// What keeps the database from being read.
     pub async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Grant]>, FactsError> {
-        let key = (repository.clone(), digest);
-        let grants = match self.grants.get(&key).await {
+        let grants = match self.held.grants(repository, digest, self.clock.now()) {
             Some(grants) => grants,
-            None => self.grants.add(key, self.store.grants(repository, digest).await?).await,
+            None => self.read_grants(repository, digest).await?,
         };
         self.metrics.grant.count(!grants.is_empty());
         Ok(grants)
+    }
+
+    async fn read_grants(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Grant]>, FactsError> {
+        let stored = self.store.grants(repository, digest).await?;
+        Ok(self.held.add_grants(repository, digest, &stored, self.clock.now()))
     }
 
     /// The granted manifests of `repository`, each with its root, the latest first, at most `most`. Not remembered: for
@@ -164,10 +174,10 @@ impl Facts {
         root: Digest,
         reached: &[(Digest, GrantKind, u64)],
     ) -> Result<(), FactsError> {
-        let mut unknown = Vec::new();
+        let (mut unknown, now) = (Vec::new(), self.clock.now());
         for (digest, kind, size) in reached {
             let grant = Grant { root, kind: *kind, size: *size };
-            let known = self.grants.get(&(repository.clone(), *digest)).await;
+            let known = self.held.grants(repository, *digest, now);
             if !known.is_some_and(|known| known.contains(&grant)) {
                 unknown.push((*digest, *kind, *size));
             }
@@ -175,16 +185,15 @@ impl Facts {
         if unknown.is_empty() {
             return Ok(());
         }
-        if let Err(error) = self.store.keep_grants(repository, root, &unknown, self.clock.now()).await {
+        if let Err(error) = self.store.keep_grants(repository, root, &unknown, now).await {
             self.not_kept(&error);
             for (digest, kind, size) in unknown {
-                self.grants.add((repository.clone(), digest), vec![Grant { root, kind, size }]).await;
+                self.held.add_grants(repository, digest, &[Grant { root, kind, size }], now);
             }
             return Ok(());
         }
         for (digest, ..) in unknown {
-            let stored = self.store.grants(repository, digest).await?;
-            self.grants.add((repository.clone(), digest), stored).await;
+            self.read_grants(repository, digest).await?;
         }
         Ok(())
     }
@@ -194,12 +203,12 @@ impl Facts {
     /// # Errors
     /// What keeps the database from being read.
     pub async fn resolution(&self, repository: &Repository, tag: &Tag) -> Result<Option<Resolution>, FactsError> {
-        let key = (repository.clone(), tag.clone());
-        let mut resolution = self.resolutions.get(&key).await;
+        let mut resolution = self.tags.get(repository, tag).and_then(|known| known.meaning);
         if resolution.is_none() {
             resolution = self.store.resolution(repository, tag).await?;
-            if let Some(resolution) = resolution {
-                self.resolutions.entry(key).or_insert(resolution).await;
+            if let Some(stored) = resolution {
+                // What was found out meanwhile is newer.
+                self.tags.change(repository, tag, |known| _ = known.meaning.get_or_insert(stored));
             }
         }
         self.metrics.resolution.count(resolution.is_some());
@@ -224,7 +233,7 @@ impl Facts {
     {
         let (facts, key) = (self.clone(), (repository.clone(), tag.clone()));
         let resolving = async move {
-            let known = facts.resolutions.get(&key).await;
+            let known = facts.tags.get(&key.0, &key.1).and_then(|known| known.meaning);
             if let Some(known) = known.filter(|known| known.age(facts.clock.now()) < ttl) {
                 return Ok(Some(known.digest));
             }
@@ -245,7 +254,7 @@ impl Facts {
     pub async fn resolved(&self, repository: &Repository, tag: &Tag, digest: Digest) -> Result<(), FactsError> {
         let resolution = Resolution { digest, resolved_at: to_microsecond(self.clock.now()) };
         let kept = self.store.keep_resolution(repository, tag, resolution).await;
-        self.resolutions.insert((repository.clone(), tag.clone()), resolution).await;
+        self.tags.change(repository, tag, |known| known.meaning = Some(resolution));
         let seen = match kept {
             Ok(()) => self.store.tags_of(repository, digest, TAGS).await?,
             Err(error) => {
@@ -253,7 +262,7 @@ impl Facts {
                 vec![tag.clone()]
             }
         };
-        self.tags.add((repository.clone(), digest), seen).await;
+        self.held.add_tags(repository, digest, &seen, self.clock.now());
         Ok(())
     }
 
@@ -276,7 +285,7 @@ impl Facts {
         let is_kept = kept.inspect_err(|error| self.not_kept(error)).is_ok();
         for digest in unknown {
             let seen = if is_kept { self.store.tags_of(repository, digest, TAGS).await? } else { vec![tag.clone()] };
-            self.tags.add((repository.clone(), digest), seen).await;
+            self.held.add_tags(repository, digest, &seen, self.clock.now());
         }
         Ok(())
     }
@@ -286,12 +295,11 @@ impl Facts {
     /// # Errors
     /// What keeps the database from being read.
     pub async fn last_admitted(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, FactsError> {
-        let key = (repository.clone(), tag.clone());
-        if let Some(digest) = self.admissions.get(&key).await {
+        if let Some(digest) = self.tags.get(repository, tag).and_then(|known| known.admitted) {
             return Ok(Some(digest));
         }
-        let Some(digest) = self.store.last_admitted(repository, tag).await? else { return Ok(None) };
-        Ok(Some(self.admissions.entry(key).or_insert(digest).await.into_value()))
+        let Some(stored) = self.store.last_admitted(repository, tag).await? else { return Ok(None) };
+        Ok(Some(self.tags.change(repository, tag, |known| *known.admitted.get_or_insert(stored))))
     }
 
     /// Remembers for good that `digest` was admitted for `tag`, in place of what was admitted before; if the store cannot be
@@ -307,7 +315,7 @@ impl Facts {
         if let Err(error) = kept {
             self.not_kept(&error);
         }
-        self.admissions.insert((repository.clone(), tag.clone()), digest).await;
+        self.tags.change(repository, tag, |known| known.admitted = Some(digest));
         Ok(())
     }
 
@@ -318,8 +326,8 @@ impl Facts {
     }
 
     /// Remembers what is in an admitted image, behind the request: once [somebody writes](Self::write_index).
-    pub async fn index(&self, image: Contained) {
-        if !self.index.has(&image.repository, image.digest, image.proven_at).await {
+    pub fn index(&self, image: Contained) {
+        if !self.index.has(&image.repository, image.digest, image.proven_at) {
             self.index.add(image);
         }
     }
@@ -368,11 +376,11 @@ impl Facts {
     /// # Errors
     /// What keeps the database from being read.
     pub async fn tags_of(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Tag]>, FactsError> {
-        let key = (repository.clone(), digest);
-        match self.tags.get(&key).await {
-            Some(tags) => Ok(tags),
-            None => Ok(self.tags.add(key, self.store.tags_of(repository, digest, TAGS).await?).await),
+        if let Some(tags) = self.held.tags(repository, digest, self.clock.now()) {
+            return Ok(tags);
         }
+        let stored = self.store.tags_of(repository, digest, TAGS).await?;
+        Ok(self.held.add_tags(repository, digest, &stored, self.clock.now()))
     }
 }
 

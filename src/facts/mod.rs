@@ -2,9 +2,9 @@
 //!
 //! It remembers; it neither proves nor judges.
 
-mod caches;
 mod error;
 mod flights;
+mod held;
 mod memory;
 mod metrics;
 mod packages;

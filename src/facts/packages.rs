@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use moka::future::Cache;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
 use crate::evidence::{Package, Purl, canonical_purl};
 use crate::facts::error::FactsError;
 use crate::oci::{Digest, Repository};
+use crate::remembered::{Remember, Remembered};
 
 /// Most images that wait to be written; each holds no more than its proof does.
 const WAITING: usize = 64;
-/// Most images that are known in memory to be written, a hundred bytes each.
-const KNOWN: u64 = 100_000;
+/// Bytes for the images that are known in memory to be written: a hundred thousand.
+const MEMORY: u64 = 8 * 1024 * 1024;
 /// Most images that are kept in the database: a hundred of them with a thousand packages take some ten megabytes.
 pub(super) const IMAGES: u32 = 20_000;
 /// Most images that one question is answered with.
@@ -80,21 +80,28 @@ pub trait PackageStore: Send + Sync {
 /// What waits to be written, and what was.
 #[derive(Debug, Clone)]
 pub(super) struct Index {
-    written: Cache<(Repository, Digest), Timestamp>,
+    written: Arc<Remembered<Digest, Timestamp>>,
     sender: mpsc::Sender<Contained>,
     /// Until somebody writes.
     receiver: Arc<Mutex<Option<mpsc::Receiver<Contained>>>>,
 }
 
+impl Remember for Timestamp {
+    fn held_elsewhere(&self) -> u64 {
+        0
+    }
+}
+
 impl Index {
     pub(super) fn new() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING);
-        Self { written: Cache::new(KNOWN), sender, receiver: Arc::new(Mutex::new(Some(receiver))) }
+        let written = Arc::new(Remembered::new(MEMORY));
+        Self { written, sender, receiver: Arc::new(Mutex::new(Some(receiver))) }
     }
 
     /// Whether the packages of an image are written already, as far as this process knows.
-    pub(super) async fn has(&self, repository: &Repository, digest: Digest, proven_at: Timestamp) -> bool {
-        self.written.get(&(repository.clone(), digest)).await == Some(proven_at)
+    pub(super) fn has(&self, repository: &Repository, digest: Digest, proven_at: Timestamp) -> bool {
+        self.written.get(repository, &digest) == Some(proven_at)
     }
 
     /// Lets an image wait to be written, if there is room.
@@ -109,24 +116,23 @@ impl Index {
         let taken = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut waiting) = taken else { return };
         while let Some(image) = waiting.recv().await {
-            let key = (image.repository.clone(), image.digest);
-            if self.has(&key.0, key.1, image.proven_at).await {
+            if self.has(&image.repository, image.digest, image.proven_at) {
                 continue;
             }
             let listed = image.packages.clone();
             let Ok(packages) = spawn_blocking(move || indexed(&listed)).await else { return };
             match store.keep_packages(&image, &packages, now()).await {
-                Ok(forgotten) => self.note_written(key, image.proven_at, &forgotten).await,
+                Ok(forgotten) => self.note_written(&image, &forgotten),
                 Err(error) => tracing::error!(digest = %image.digest, %error, "cannot keep the packages of an image"),
             }
         }
     }
 
     /// What the database forgot is written with its next request.
-    async fn note_written(&self, key: (Repository, Digest), proven_at: Timestamp, forgotten: &[(Repository, Digest)]) {
-        self.written.insert(key, proven_at).await;
-        for image in forgotten {
-            self.written.invalidate(image).await;
+    fn note_written(&self, image: &Contained, forgotten: &[(Repository, Digest)]) {
+        self.written.set(&image.repository, &image.digest, image.proven_at);
+        for (repository, digest) in forgotten {
+            self.written.forget(repository, digest);
         }
     }
 }

@@ -5,21 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use moka::future::Cache;
 use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::facts::error::FactsError;
 use crate::facts::flights::Flights;
+use crate::facts::held::{Held, Known};
 use crate::facts::store::{FactStore, ProofKey};
 use crate::verify::{Coverage, Proof};
 
-/// Bytes of proofs held in memory. Most have a few thousand; a bill of materials can have ten million.
-const MEMORY: u64 = 128 * 1024 * 1024;
-/// What a proof costs in memory for each byte of its text: names, versions and licences are strings of their own.
-const MEMORY_PER_BYTE: usize = 2;
-/// What an entry costs beside that.
-const ENTRY_OVERHEAD: usize = 512;
+/// What a package costs in memory beside its text: its place in the list, and names, versions and licences of their own.
+const PER_PACKAGE: usize = 128;
 /// How young a proof must be to be taken for the one that the caller wants made: it was made between the moment the
 /// caller looked and the moment it asked.
 const JUST_MADE: Duration = Duration::from_secs(1);
@@ -29,26 +25,17 @@ const JUST_MADE: Duration = Duration::from_secs(1);
 pub(super) struct Proofs {
     store: Arc<dyn FactStore>,
     clock: Arc<dyn Clock>,
-    known: Cache<ProofKey, Known>,
+    held: Arc<Held>,
     flights: Flights<ProofKey>,
 }
 
-#[derive(Debug, Clone)]
-struct Known {
-    proof: Arc<Proof>,
-    since: Timestamp,
-    weight: u32,
-}
-
 impl Proofs {
-    pub(super) fn new(store: Arc<dyn FactStore>, clock: Arc<dyn Clock>) -> Self {
-        let weight = |_: &ProofKey, known: &Known| known.weight;
-        let known = Cache::builder().max_capacity(MEMORY).weigher(weight).build();
-        Self { store, clock, known, flights: Flights::new() }
+    pub(super) fn new(store: Arc<dyn FactStore>, clock: Arc<dyn Clock>, held: Arc<Held>) -> Self {
+        Self { store, clock, held, flights: Flights::new() }
     }
 
     pub(super) async fn get(&self, key: &ProofKey) -> Result<Option<Arc<Proof>>, FactsError> {
-        if let Some(known) = self.known.get(key).await {
+        if let Some(known) = self.held.proof(key) {
             return Ok(Some(known.proof));
         }
         let Some(text) = self.store.proof(key).await? else { return Ok(None) };
@@ -60,8 +47,7 @@ impl Proofs {
         if known.proof.elsewhere != key.elsewhere {
             return Ok(None);
         }
-        let entry = self.known.entry(key.clone()).or_insert(known).await;
-        Ok(Some(entry.into_value().proof))
+        Ok(Some(self.held.proof_or(key, &known)))
     }
 
     /// The proof that `make` makes, or that somebody else is making, or has just made.
@@ -78,8 +64,8 @@ impl Proofs {
     where
         F: Future<Output = Result<Proof, E>> + Send,
     {
-        if let Some(known) = self.known.get(&key).await
-            && self.clock.now().duration_since(known.since).unsigned_abs() < JUST_MADE
+        if let Some(known) = self.held.proof(&key)
+            && is_just_made(&known, self.clock.now())
         {
             return Ok(known.proof);
         }
@@ -97,8 +83,8 @@ impl Proofs {
             Ok(text) => text,
             Err(error) => return tracing::error!(digest = %key.digest, %error, "cannot keep a proof"),
         };
-        let known = Known { proof: Arc::clone(proof), since: self.clock.now(), weight: weight(&text) };
-        self.known.insert(key.clone(), known).await;
+        let since = self.clock.now().as_millisecond();
+        self.held.set_proof(key, &Known { proof: Arc::clone(proof), since, weight: weight(&text, proof) });
         if let Err(error) = self.store.keep_proof(key, text).await {
             let cause = error.source().map(ToString::to_string);
             tracing::error!(digest = %key.digest, %error, cause, "cannot keep a proof, it is made again after a restart");
@@ -116,12 +102,19 @@ async fn write(proof: Arc<Proof>) -> Result<String, FactsError> {
 async fn read(text: String) -> Result<Option<Known>, FactsError> {
     let parse = move || {
         let proof: Proof = serde_json::from_str(&text).ok()?;
-        Some(Known { since: proof.collected_at, proof: Arc::new(proof), weight: weight(&text) })
+        let (since, weight) = (proof.collected_at.as_millisecond(), weight(&text, &proof));
+        Some(Known { proof: Arc::new(proof), since, weight })
     };
     spawn_blocking(parse).await.map_err(|_| FactsError::Stopped)
 }
 
-fn weight(text: &str) -> u32 {
-    let bytes = text.len().saturating_mul(MEMORY_PER_BYTE).saturating_add(ENTRY_OVERHEAD);
-    u32::try_from(bytes).unwrap_or(u32::MAX)
+fn is_just_made(known: &Known, now: Timestamp) -> bool {
+    u128::from(now.as_millisecond().abs_diff(known.since)) < JUST_MADE.as_millis()
+}
+
+/// The bytes that `proof` takes in memory, whose text is `text`: hardly ever more.
+fn weight(text: &str, proof: &Proof) -> u32 {
+    let bills = proof.facts.iter().filter_map(|fact| fact.claim().sbom());
+    let packages: usize = bills.map(|sbom| sbom.packages.len()).sum();
+    u32::try_from(packages.saturating_mul(PER_PACKAGE).saturating_add(text.len())).unwrap_or(u32::MAX)
 }

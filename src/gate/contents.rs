@@ -11,11 +11,11 @@ use crate::verify::{Claim, Fact, Proof};
 
 impl Gate {
     /// Lets the packages of an admitted image be written down, behind the request.
-    pub(in crate::gate) async fn note_contents(&self, of: (&Repository, Digest), verdict: &Verdict, proof: &Proof) {
+    pub(in crate::gate) fn note_contents(&self, of: (&Repository, Digest), verdict: &Verdict, proof: &Proof) {
         let packages: Vec<_> = proof.facts.iter().filter_map(|fact| packages(fact, verdict)).collect();
         if verdict.decision == Decision::Admit && !packages.is_empty() {
             let (repository, digest) = (of.0.clone(), of.1);
-            self.facts.index(Contained { repository, digest, proven_at: proof.collected_at, packages }).await;
+            self.facts.index(Contained { repository, digest, proven_at: proof.collected_at, packages });
         }
     }
 }

@@ -92,7 +92,7 @@ impl Sources for Live<'_> {
     }
 
     async fn note_judged(&self, of: (&Repository, Digest), verdict: &Verdict, proof: &Arc<Proof>) {
-        self.gate.note_contents(of, verdict, proof).await;
+        self.gate.note_contents(of, verdict, proof);
     }
 
     async fn note_admitted(&self, of: &Repository, tag: &Tag, digest: Digest) -> Result<(), Refusal> {

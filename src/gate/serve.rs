@@ -37,18 +37,18 @@ impl Gate {
     pub async fn manifest(&self, admitted: &Admitted) -> Result<ManifestBody, Refusal> {
         let &Admitted { ref repository, digest, root, grants, .. } = admitted;
         if grants == Grants::Reached
-            && let Some(head) = self.served.get(repository, root, digest).await
+            && let Some(head) = self.served.get(repository, root, digest)
             && let Some(bytes) = self.content.manifest(digest).await?
         {
             return Ok(ManifestBody { bytes, head, digest });
         }
         let (bytes, manifest) = self.fetch_manifest(repository, digest).await?;
         let reached = reached(&manifest)?;
-        let head = Arc::new(Head::new(manifest.media_type(), digest, bytes.len()));
+        let head = Arc::new(Head::new(&manifest.media_type(), digest, bytes.len()));
         match grants {
             Grants::Reached => {
                 self.facts.grant(repository, root, &reached).await?;
-                self.served.add(repository, root, digest, Arc::clone(&head)).await;
+                self.served.add(repository, root, digest, Arc::clone(&head));
             }
             Grants::Nothing => {}
         }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use moka::future::Cache;
 
 use crate::oci::{Digest, Repository};
+use crate::remembered::{Remember, Remembered};
 
-/// Most manifests that are known so, some hundred bytes each.
-const MANIFESTS: u64 = 100_000;
+/// Bytes for all that is known so: some hundred thousand manifests.
+const MEMORY: u64 = 48 * 1024 * 1024;
+/// What a head takes: its four texts, the one buffer that they are in, and what counts who holds them.
+const HEAD: u64 = 352;
 
 /// A manifest as the head of an answer names it: texts that are ready to be sent, and shared by all answers.
 #[derive(Debug, Clone)]
@@ -25,40 +27,41 @@ pub struct Head {
 
 /// The manifests of which all is granted that they reach: under which root, in which repository.
 #[derive(Debug)]
-pub(in crate::gate) struct Served(Cache<Key, Arc<Head>>);
+pub(in crate::gate) struct Served(Remembered<(Digest, Digest), Arc<Head>>);
 
-type Key = (Repository, Digest, Digest);
+impl Remember for Arc<Head> {
+    fn held_elsewhere(&self) -> u64 {
+        HEAD
+    }
+}
 
 impl Head {
     /// The head of a manifest.
-    pub fn new(media_type: String, digest: Digest, length: usize) -> Self {
-        let (digest, entity_tag) = (digest.to_string(), format!("\"{digest}\""));
+    pub fn new(media_type: &str, digest: Digest, length: usize) -> Self {
+        let (entity_tag, length) = (format!("\"{digest}\""), length.to_string());
+        let (of_tag, of_length) = (entity_tag.len(), length.len());
+        let all = Bytes::from([&entity_tag, &length, media_type].concat());
         Self {
-            media_type: media_type.into(),
-            digest: digest.into(),
-            entity_tag: entity_tag.into(),
-            length: length.to_string().into(),
+            media_type: all.slice(of_tag + of_length..),
+            digest: all.slice(1..of_tag - 1),
+            length: all.slice(of_tag..of_tag + of_length),
+            entity_tag: all.slice(..of_tag),
         }
     }
 }
 
 impl Served {
     pub(in crate::gate) fn new() -> Self {
-        Self(Cache::new(MANIFESTS))
+        Self(Remembered::new(MEMORY))
     }
 
     /// The head of `digest`, if it was served under `root` before.
-    pub(in crate::gate) async fn get(
-        &self,
-        repository: &Repository,
-        root: Digest,
-        digest: Digest,
-    ) -> Option<Arc<Head>> {
-        self.0.get(&(repository.clone(), root, digest)).await
+    pub(in crate::gate) fn get(&self, repository: &Repository, root: Digest, digest: Digest) -> Option<Arc<Head>> {
+        self.0.get(repository, &(root, digest))
     }
 
     /// Remembers the head of `digest`, all of which is granted to `root`.
-    pub(in crate::gate) async fn add(&self, repository: &Repository, root: Digest, digest: Digest, head: Arc<Head>) {
-        self.0.insert((repository.clone(), root, digest), head).await;
+    pub(in crate::gate) fn add(&self, repository: &Repository, root: Digest, digest: Digest, head: Arc<Head>) {
+        self.0.set(repository, &(root, digest), head);
     }
 }

@@ -154,7 +154,7 @@ fn misspelt_requests_get_the_code_of_what_is_misspelt() {
 fn a_manifest_says_what_it_is() {
     let digest = Digest::of(b"{}");
     let media_type = MediaType::ImageIndex.to_string();
-    let head = Head::new(media_type.clone(), digest, 2).into();
+    let head = Head::new(&media_type, digest, 2).into();
     let response = manifest(ManifestBody { bytes: Bytes::from_static(b"{}"), head, digest });
     assert_eq!(response.status(), StatusCode::OK);
     for (name, value) in [

@@ -27,7 +27,7 @@ fn image(name: &str, proven_at: i64, purls: &[&str]) -> Contained {
 
 /// Writes what waits, and stops once it is all written.
 async fn write(facts: &Arc<Facts>, image: Contained, purl: &str) {
-    facts.index(image).await;
+    facts.index(image);
     let written = async {
         while facts.who_has(purl).await.unwrap().unwrap().is_empty() {
             tokio::task::yield_now().await;
