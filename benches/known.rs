@@ -19,7 +19,7 @@ use bonafide::facts::{
     PullStore, Resolution,
 };
 use bonafide::oci::{Digest, Repository, Tag};
-use bonafide::verify::{Coverage, Proof};
+use bonafide::verify::{Coverage, Few, Proof, Several};
 use jiff::Timestamp;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -48,10 +48,10 @@ impl FactStore for Everything {
     async fn proof(&self, key: &ProofKey) -> Result<Option<String>, FactsError> {
         let proof = Proof {
             subject: key.digest,
-            facts: Vec::new(),
-            flaws: Vec::new(),
-            elsewhere: Vec::new(),
-            children: Vec::new(),
+            facts: Several::default(),
+            flaws: Few::default(),
+            elsewhere: Few::default(),
+            children: Few::default(),
             coverage: Coverage::Complete,
             collected_at: SystemClock.now(),
         };

@@ -27,7 +27,7 @@ use bonafide::evidence::{Evidence, Via, layers};
 use bonafide::oci::{Digest, Image as Reference, parse_manifest};
 use bonafide::policy::{Decision, Request};
 use bonafide::trust::Trust;
-use bonafide::verify::{self, Coverage, Proof, Subject};
+use bonafide::verify::{self, Coverage, Few, Proof, Subject};
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
@@ -143,9 +143,9 @@ impl Judge<'_> {
         let proof = Proof {
             subject: subject.digest,
             facts: facts.map(Arc::new).collect(),
-            flaws: Vec::new(),
-            elsewhere: Vec::new(),
-            children: Vec::new(),
+            flaws: Few::default(),
+            elsewhere: Few::default(),
+            children: Few::default(),
             coverage: Coverage::Complete,
             collected_at: self.bed.now(),
         };

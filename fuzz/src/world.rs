@@ -12,7 +12,7 @@ use bonafide::evidence::{Attestation, Evidence};
 use bonafide::oci::{Image as Reference, Repository};
 use bonafide::policy::{Decision, Request};
 use bonafide::trust::Trust;
-use bonafide::verify::{self, Coverage, Fact, Proof, Subject, check_attestations};
+use bonafide::verify::{self, Coverage, Fact, Few, Proof, Subject, check_attestations};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -212,10 +212,10 @@ impl World {
         let digest = self.image.digest();
         let proof = Proof {
             subject: digest,
-            facts,
-            flaws: Vec::new(),
-            children: Vec::new(),
-            elsewhere: Vec::new(),
+            facts: facts.into(),
+            flaws: Few::default(),
+            children: Few::default(),
+            elsewhere: Few::default(),
             coverage: Coverage::Complete,
             collected_at: self.now,
         };

@@ -1,11 +1,13 @@
 //! What is held in memory of digests: one entry for each, for its proof, its grants and its tags.
 
+use std::ops::Deref;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::facts::store::{Grant, ProofKey};
+use crate::facts::store::{Grant, GrantKind, ProofKey};
 use crate::limits;
 use crate::oci::{Digest, Repository, Tag};
 use crate::remembered::{Remember, Remembered, Shared};
@@ -39,10 +41,23 @@ pub(super) struct Known {
     pub(super) weight: u32,
 }
 
+/// Why a digest may be served, the latest reason first.
+#[derive(Debug, Clone)]
+pub struct Grants(Granted);
+
+#[derive(Debug, Clone)]
+enum Granted {
+    Itself(Grant),
+    Others(Arc<[Grant]>),
+}
+
 /// What is held of one digest.
 #[derive(Debug, Clone, Default)]
 struct Entry {
     proof: Option<Under>,
+    /// How large it is, if it is a manifest that is granted to itself, and to nothing else: what is admitted without a look
+    /// at its evidence, and the images of an index.
+    itself: Option<u32>,
     grants: List<Grant>,
     tags: List<Tag>,
 }
@@ -58,11 +73,9 @@ struct Under {
 ///
 /// Two writers of one list, or a writer and a reader, may come back from the store in any order; so whatever comes back
 /// is added to what is there, and never takes its place. What is added last stands first.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 enum List<V> {
-    #[default]
-    Unknown,
-    /// Nothing was in it at that second since 1970.
+    /// Nothing was in it at that second since 1970, if anybody looked.
     Empty(i64),
     Known(Arc<[V]>),
 }
@@ -94,8 +107,8 @@ impl Held {
     }
 
     /// The grants of `digest`, if they are known at `now`.
-    pub(super) fn grants(&self, repository: &Repository, digest: Digest, now: Timestamp) -> Option<Arc<[Grant]>> {
-        self.entries.get(repository, &digest)?.grants.at(now)
+    pub(super) fn grants(&self, repository: &Repository, digest: Digest, now: Timestamp) -> Option<Grants> {
+        self.entries.get(repository, &digest)?.grants(digest, now)
     }
 
     /// Adds what the store has at `now`, and gives what is known then.
@@ -105,9 +118,8 @@ impl Held {
         digest: Digest,
         stored: &[Grant],
         now: Timestamp,
-    ) -> Arc<[Grant]> {
-        let longest = limits::ROOTS_PER_GRANT;
-        self.entries.change(repository, &digest, |entry| entry.grants.add(stored, longest, now))
+    ) -> Grants {
+        self.entries.change(repository, &digest, |entry| entry.grant(digest, stored, now))
     }
 
     /// The tags of `digest`, if they are known at `now`.
@@ -127,17 +139,58 @@ impl Held {
     }
 }
 
+impl Entry {
+    fn grants(&self, digest: Digest, now: Timestamp) -> Option<Grants> {
+        let itself = self.itself.map(|size| Granted::Itself(to_itself(digest, size)));
+        itself.or_else(|| self.grants.at(now).map(Granted::Others)).map(Grants)
+    }
+
+    fn grant(&mut self, digest: Digest, stored: &[Grant], now: Timestamp) -> Grants {
+        if let Some(size) = self.itself.take() {
+            self.grants.add(&[to_itself(digest, size)], 1, now);
+        }
+        let all = self.grants.add(stored, limits::ROOTS_PER_GRANT, now);
+        if let [only] = *all
+            && let Ok(size) = u32::try_from(only.size)
+            && only == to_itself(digest, size)
+        {
+            (self.itself, self.grants) = (Some(size), List::default());
+        }
+        Grants(Granted::Others(all))
+    }
+}
+
+fn to_itself(digest: Digest, size: u32) -> Grant {
+    Grant { root: digest, kind: GrantKind::Manifest, size: size.into() }
+}
+
+impl Deref for Grants {
+    type Target = [Grant];
+
+    fn deref(&self) -> &[Grant] {
+        match &self.0 {
+            Granted::Itself(grant) => slice::from_ref(grant),
+            Granted::Others(grants) => grants,
+        }
+    }
+}
+
 impl Under {
     /// What was found under another trust, or where nobody looks any more, counts no more.
     fn is_of(&self, key: &ProofKey) -> bool {
-        *self.epoch == key.epoch && self.known.proof.elsewhere == key.elsewhere
+        *self.epoch == key.epoch && *self.known.proof.elsewhere == *key.elsewhere
+    }
+}
+
+impl<V> Default for List<V> {
+    fn default() -> Self {
+        Self::Empty(i64::MIN)
     }
 }
 
 impl<V: Clone + PartialEq> List<V> {
     fn at(&self, now: Timestamp) -> Option<Arc<[V]>> {
         match self {
-            Self::Unknown => None,
             Self::Empty(since) => (now.as_second().abs_diff(*since) < EMPTY_LIFE.as_secs()).then(Arc::default),
             Self::Known(list) => Some(Arc::clone(list)),
         }
@@ -153,7 +206,7 @@ impl<V: Clone + PartialEq> List<V> {
 
     fn held_elsewhere(&self) -> u64 {
         match self {
-            Self::Unknown | Self::Empty(_) => 0,
+            Self::Empty(_) => 0,
             Self::Known(list) => LISTED * list.len() as u64,
         }
     }
@@ -185,6 +238,31 @@ mod tests {
         assert_eq!(numbers.add(&[4], 3, now), list(&[4, 3, 2]));
         assert_eq!(numbers.add(&[], 3, now), list(&[4, 3, 2]));
         assert_eq!(numbers.at(now), Some(list(&[4, 3, 2])));
+    }
+
+    #[test]
+    fn what_is_granted_to_itself_is_told_as_such_and_with_others() {
+        let (memory, repository) = (Held::new(), "example.com/app".parse().unwrap());
+        let (digest, now) = (Digest::of(b"app"), Timestamp::UNIX_EPOCH);
+        let (itself, larger) = (to_itself(digest, 500), Grant { size: 1 << 33, ..to_itself(digest, 0) });
+        let other = Grant { root: Digest::of(b"index"), ..itself };
+        let known = || memory.grants(&repository, digest, now).map(|grants| grants.to_vec());
+        for (stored, all) in [
+            (vec![], vec![]),
+            (vec![itself], vec![itself]),
+            (vec![itself], vec![itself]),
+            (vec![], vec![itself]),
+            (vec![other], vec![other, itself]),
+            (vec![larger], vec![larger, other, itself]),
+        ] {
+            assert_eq!(*memory.add_grants(&repository, digest, &stored, now), all);
+            assert_eq!(known(), Some(all));
+        }
+    }
+
+    #[test]
+    fn a_digest_takes_little() {
+        assert!(size_of::<Entry>() <= 72, "{}", size_of::<Entry>());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use prometheus::Registry;
 use crate::clock::Clock;
 use crate::facts::error::FactsError;
 use crate::facts::flights::Flights;
-use crate::facts::held::{Held, TAGS};
+use crate::facts::held::{Grants, Held, TAGS};
 use crate::facts::metrics::Metrics;
 use crate::facts::packages::{self, Contained, Holder, Index};
 use crate::facts::proving::Proofs;
@@ -134,7 +134,7 @@ impl Facts {
     ///
     /// # Errors
     /// What keeps the database from being read.
-    pub async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Grant]>, FactsError> {
+    pub async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Grants, FactsError> {
         let grants = match self.held.grants(repository, digest, self.clock.now()) {
             Some(grants) => grants,
             None => self.read_grants(repository, digest).await?,
@@ -143,7 +143,7 @@ impl Facts {
         Ok(grants)
     }
 
-    async fn read_grants(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Grant]>, FactsError> {
+    async fn read_grants(&self, repository: &Repository, digest: Digest) -> Result<Grants, FactsError> {
         let stored = self.store.grants(repository, digest).await?;
         Ok(self.held.add_grants(repository, digest, &stored, self.clock.now()))
     }

@@ -15,6 +15,7 @@ mod sqlite;
 mod store;
 
 pub use error::FactsError;
+pub use held::Grants;
 pub use memory::Facts;
 pub use packages::{Contained, Holder, IndexedPackage, PackageStore};
 pub use pulls::{Pull, PullStore};

@@ -12,7 +12,8 @@ use crate::facts::error::FactsError;
 use crate::facts::flights::Flights;
 use crate::facts::held::{Held, Known};
 use crate::facts::store::{FactStore, ProofKey};
-use crate::verify::{Coverage, Proof};
+use crate::remembered::Shared;
+use crate::verify::{Coverage, Proof, Signer};
 
 /// What a package costs in memory beside its text: its place in the list, and names, versions and licences of their own.
 const PER_PACKAGE: usize = 128;
@@ -26,12 +27,13 @@ pub(super) struct Proofs {
     store: Arc<dyn FactStore>,
     clock: Arc<dyn Clock>,
     held: Arc<Held>,
+    signers: Arc<Shared<Signer>>,
     flights: Flights<ProofKey>,
 }
 
 impl Proofs {
     pub(super) fn new(store: Arc<dyn FactStore>, clock: Arc<dyn Clock>, held: Arc<Held>) -> Self {
-        Self { store, clock, held, flights: Flights::new() }
+        Self { store, clock, held, signers: Arc::default(), flights: Flights::new() }
     }
 
     pub(super) async fn get(&self, key: &ProofKey) -> Result<Option<Arc<Proof>>, FactsError> {
@@ -39,15 +41,26 @@ impl Proofs {
             return Ok(Some(known.proof));
         }
         let Some(text) = self.store.proof(key).await? else { return Ok(None) };
-        let Some(known) = read(text).await?.filter(|known| known.proof.subject == key.digest) else {
+        let Some(known) = self.read(text).await?.filter(|known| known.proof.subject == key.digest) else {
             tracing::warn!(digest = %key.digest, "a stored proof cannot be read, it is made again");
             return Ok(None);
         };
         // What was found where nobody looks any more counts no more.
-        if known.proof.elsewhere != key.elsewhere {
+        if *known.proof.elsewhere != *key.elsewhere {
             return Ok(None);
         }
         Ok(Some(self.held.proof_or(key, &known)))
+    }
+
+    /// Nothing if `text` is not what this version writes.
+    async fn read(&self, text: String) -> Result<Option<Known>, FactsError> {
+        let signers = Arc::clone(&self.signers);
+        let parse = move || {
+            let proof = serde_json::from_str::<Proof>(&text).ok()?.compact(&signers);
+            let (since, weight) = (proof.collected_at.as_millisecond(), weight(&text, &proof));
+            Some(Known { proof: Arc::new(proof), since, weight })
+        };
+        spawn_blocking(parse).await.map_err(|_| FactsError::Stopped)
     }
 
     /// The proof that `make` makes, or that somebody else is making, or has just made.
@@ -69,7 +82,7 @@ impl Proofs {
         {
             return Ok(known.proof);
         }
-        let proof = Arc::new(make.await?);
+        let proof = Arc::new(make.await?.compact(&self.signers));
         match proof.coverage {
             Coverage::Complete | Coverage::Bounded => self.keep(&key, &proof).await,
             Coverage::Partial { .. } => {}
@@ -96,16 +109,6 @@ impl Proofs {
 async fn write(proof: Arc<Proof>) -> Result<String, FactsError> {
     let text = spawn_blocking(move || serde_json::to_string(&*proof)).await.map_err(|_| FactsError::Stopped)?;
     Ok(text?)
-}
-
-/// Nothing if `text` is not what this version writes.
-async fn read(text: String) -> Result<Option<Known>, FactsError> {
-    let parse = move || {
-        let proof: Proof = serde_json::from_str(&text).ok()?;
-        let (since, weight) = (proof.collected_at.as_millisecond(), weight(&text, &proof));
-        Some(Known { proof: Arc::new(proof), since, weight })
-    };
-    spawn_blocking(parse).await.map_err(|_| FactsError::Stopped)
 }
 
 fn is_just_made(known: &Known, now: Timestamp) -> bool {

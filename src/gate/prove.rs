@@ -19,7 +19,7 @@ use crate::gate::places::{Place, Places};
 use crate::limits::PROVING_TIME;
 use crate::oci::{Digest, digest_of, parse_manifest};
 use crate::trust::Trust;
-use crate::verify::{self, Coverage, Flaw, Proof, Subject};
+use crate::verify::{self, Coverage, Few, Flaw, Proof, Several, Subject};
 
 /// What proving needs.
 pub(in crate::gate) struct Prover {
@@ -54,7 +54,7 @@ impl Prover {
         let collecting = Box::pin(collect(places, digest, manifest.clone(), &self.memory));
         let collected = timeout(PROVING_TIME, collecting).await.unwrap_or_else(|_| Ok(too_slow()))?;
         let proof = self.check(digest, manifest.await?, collected, trust).await?;
-        Ok(Proof { elsewhere: places.elsewhere(), ..proof })
+        Ok(Proof { elsewhere: places.elsewhere().into(), ..proof })
     }
 
     async fn check(
@@ -68,10 +68,10 @@ impl Prover {
         let (children, collected_at) = (children(&manifest), self.clock.now());
         let mut proof = Proof {
             subject: digest,
-            children,
-            elsewhere: Vec::new(),
-            facts: Vec::new(),
-            flaws,
+            children: children.into(),
+            elsewhere: Few::default(),
+            facts: Several::default(),
+            flaws: flaws.into(),
             coverage,
             collected_at,
         };

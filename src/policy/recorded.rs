@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::oci::{Digest, Reference, Repository, Tag};
 use crate::policy::{Policy, Request, Verdict};
-use crate::verify::{Coverage, Fact, Flaw, Proof};
+use crate::verify::{Coverage, Fact, Few, Flaw, Proof, Several};
 
 /// What is known of one image, and of the others that its verdict may depend on, as `bonafide inspect --record` writes it
 /// down and `bonafide policy test` reads it.
@@ -112,10 +112,10 @@ impl RecordedFacts {
     pub fn none(repository: &Repository, digest: Digest, collected_at: Timestamp) -> Self {
         let proof = Proof {
             subject: digest,
-            children: Vec::new(),
-            elsewhere: Vec::new(),
-            facts: Vec::new(),
-            flaws: Vec::new(),
+            children: Few::default(),
+            elsewhere: Few::default(),
+            facts: Several::default(),
+            flaws: Few::default(),
             coverage: Coverage::Complete,
             collected_at,
         };
@@ -223,13 +223,13 @@ impl From<RecordedFacts> for File {
             format: FORMAT.to_owned(),
             repository: recorded.repository.to_string(),
             digest: subject,
-            children,
-            elsewhere,
+            children: children.into(),
+            elsewhere: elsewhere.into(),
             tags: recorded.tags,
             collected_at,
             coverage,
-            facts,
-            flaws,
+            facts: facts.into(),
+            flaws: flaws.into(),
             reached_from: recorded.roots,
             images: recorded.images,
             last_admitted: recorded.last_admitted,
@@ -264,10 +264,10 @@ impl TryFrom<File> for RecordedFacts {
         let absent = file.absent.iter().map(|text| absent(text)).collect::<Result<_, _>>()?;
         let proof = Proof {
             subject: file.digest,
-            children: file.children,
-            elsewhere: file.elsewhere,
-            facts: file.facts,
-            flaws: file.flaws,
+            children: file.children.into(),
+            elsewhere: file.elsewhere.into(),
+            facts: file.facts.into(),
+            flaws: file.flaws.into(),
             coverage: file.coverage,
             collected_at: file.collected_at,
         };

@@ -15,6 +15,7 @@ use crate::oci::{Digest, parse_manifest};
 use crate::trust::Trust;
 use crate::verify::claim::{about, claimed};
 use crate::verify::defect::Defect;
+use crate::verify::fact::Beside;
 use crate::verify::{Claim, Fact, Flaw, FlawKind, Subject, budget, check};
 
 /// What attestation manifests prove, and what of them proves nothing.
@@ -64,7 +65,7 @@ fn signatures(attestation: &Attestation, trust: &Trust, now: Timestamp, flaws: &
 
 /// The one first that was made first at a proven time, then the one that holds for longest.
 fn by_standing(fact: &Fact) -> (bool, Option<Timestamp>, Reverse<Timestamp>) {
-    let end = fact.holds_until.unwrap_or(Timestamp::MAX);
+    let end = fact.holds_until().unwrap_or(Timestamp::MAX);
     (fact.signed_at.is_none(), fact.signed_at, Reverse(end))
 }
 
@@ -119,14 +120,12 @@ fn lists(attestation: &Attestation, source: Source) -> Result<bool, Malformed> {
 }
 
 fn relay(signature: &Fact, attestation: &Attestation, source: Source, claim: &Claim) -> Fact {
-    Fact {
-        subject: attestation.about,
-        source,
-        found_in: signature.found_in.clone().or_else(|| attestation.found_in.clone()),
+    let beside = Beside {
+        found_in: signature.found_in().or(attestation.found_in.as_ref()).cloned(),
         through: Some(signature.source),
-        claim: claim.clone(),
-        ..signature.clone()
-    }
+        holds_until: signature.holds_until(),
+    };
+    Fact { subject: attestation.about, source, claim: claim.clone(), beside: beside.boxed(), ..signature.clone() }
 }
 
 fn flaw(defect: Defect, attestation: &Attestation, source: Source) -> Flaw {

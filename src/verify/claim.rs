@@ -39,11 +39,11 @@ pub(in crate::verify) fn claimed(statement: Statement) -> Claim {
     match statement.predicate {
         Predicate::Signature => Claim::Signature,
         Predicate::Provenance(provenance) => Claim::Provenance(provenance),
-        Predicate::Sbom(sbom) => Claim::Sbom(sbom),
+        Predicate::Sbom(sbom) => Claim::Sbom(Box::new(sbom)),
         Predicate::Summary(summary) => Claim::Summary(summary),
         Predicate::Vex(vex) => Claim::Vex(vex),
         Predicate::Scan(scan) => Claim::Scan(scan),
-        Predicate::Other => Claim::Other { predicate_type: statement.predicate_type },
+        Predicate::Other => Claim::Other { predicate_type: statement.predicate_type.into() },
     }
 }
 

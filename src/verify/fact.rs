@@ -7,29 +7,55 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Form, Provenance, Sbom, Scan, Source, Summary, Vex};
 use crate::oci::{Digest, Repository};
+use crate::remembered::Shared;
+use crate::verify::few::{Few, Several};
 
 /// One cryptographically proven statement about one digest. Made by [`crate::verify::check`] alone, and read back from
 /// where the store of facts put it. Its order means nothing, and is total: which of several facts is told must not depend
 /// on how they were found.
+///
+/// Many are held in memory: what few of them have is on the heap, and so is who signed, once for all that a publisher did.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Written", into = "Written")]
 pub struct Fact {
     pub(in crate::verify) subject: Digest,
     pub(in crate::verify) source: Source,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::verify) found_in: Option<Repository>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::verify) through: Option<Source>,
     pub(in crate::verify) form: Form,
-    pub(in crate::verify) signer: Signer,
+    pub(in crate::verify) signer: Arc<Signer>,
     pub(in crate::verify) signed_at: Option<Timestamp>,
     pub(in crate::verify) log: LogProof,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(in crate::verify) holds_until: Option<Timestamp>,
     pub(in crate::verify) claim: Claim,
+    pub(in crate::verify) beside: Option<Box<Beside>>,
+}
+
+/// What few facts have.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(in crate::verify) struct Beside {
+    pub(in crate::verify) found_in: Option<Repository>,
+    pub(in crate::verify) through: Option<Source>,
+    pub(in crate::verify) holds_until: Option<Timestamp>,
+}
+
+/// A [`Fact`] as it is written.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    subject: Digest,
+    source: Source,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found_in: Option<Repository>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    through: Option<Source>,
+    form: Form,
+    signer: Arc<Signer>,
+    signed_at: Option<Timestamp>,
+    log: LogProof,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    holds_until: Option<Timestamp>,
+    claim: Claim,
 }
 
 /// Who signed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Signer {
     /// The holder of a certificate that chains to the root of a trust domain, valid when it signed.
@@ -42,7 +68,7 @@ pub enum Signer {
 }
 
 /// The claims of a signing certificate (Fulcio's `oid-info.md`, 1.3.6.1.4.1.57264.1).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificate {
     /// The trust domain under which it was proved.
@@ -94,7 +120,7 @@ pub enum Claim {
     /// It was built so.
     Provenance(Box<Provenance>),
     /// It contains these packages.
-    Sbom(Sbom),
+    Sbom(Box<Sbom>),
     /// A verifier looked at it.
     Summary(Box<Summary>),
     /// These vulnerabilities concern it, or do not.
@@ -104,7 +130,7 @@ pub enum Claim {
     /// A statement of a type that no requirement asks for.
     Other {
         /// The predicate type, as written.
-        predicate_type: String,
+        predicate_type: Box<str>,
     },
 }
 
@@ -158,15 +184,15 @@ pub struct Proof {
     /// The digest.
     pub subject: Digest,
     /// What it lists, where it is an index with attestation manifests: facts about all of that are facts about it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub children: Vec<Digest>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub children: Few<Digest>,
     /// The repositories that evidence was looked for in, besides the image's own.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub elsewhere: Vec<Repository>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub elsewhere: Few<Repository>,
     /// What was proved.
-    pub facts: Vec<Arc<Fact>>,
+    pub facts: Several<Arc<Fact>>,
     /// What proved nothing, and why.
-    pub flaws: Vec<Flaw>,
+    pub flaws: Few<Flaw>,
     /// Whether all published evidence was seen.
     pub coverage: Coverage,
     /// When the evidence was collected.
@@ -186,6 +212,40 @@ pub enum Coverage {
         /// What failed, in words.
         failure: String,
     },
+}
+
+impl Proof {
+    /// The same in less memory, for a long time: whoever signed is one of `signers`.
+    #[must_use]
+    pub(crate) fn compact(mut self, signers: &Shared<Signer>) -> Self {
+        for fact in self.facts.iter_mut().filter_map(Arc::get_mut) {
+            fact.signer = signers.of(&fact.signer);
+        }
+        self
+    }
+}
+
+impl Beside {
+    /// Nothing, if a fact has nothing of it.
+    pub(in crate::verify) fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl From<Written> for Fact {
+    fn from(written: Written) -> Self {
+        let Written { subject, source, found_in, through, form, signer, signed_at, log, holds_until, claim } = written;
+        let beside = Beside { found_in, through, holds_until }.boxed();
+        Self { subject, source, form, signer, signed_at, log, claim, beside }
+    }
+}
+
+impl From<Fact> for Written {
+    fn from(fact: Fact) -> Self {
+        let Fact { subject, source, form, signer, signed_at, log, claim, beside } = fact;
+        let Beside { found_in, through, holds_until } = beside.map(|beside| *beside).unwrap_or_default();
+        Self { subject, source, found_in, through, form, signer, signed_at, log, holds_until, claim }
+    }
 }
 
 impl Claim {
@@ -265,12 +325,12 @@ impl Fact {
 
     /// The repository that its evidence was found in, signature or statement, if not all of it was in the image's own.
     pub fn found_in(&self) -> Option<&Repository> {
-        self.found_in.as_ref()
+        self.beside.as_ref()?.found_in.as_ref()
     }
 
     /// Where the signature was found, if that is one of the manifest that lists the evidence, and not of the evidence.
     pub fn through(&self) -> Option<Source> {
-        self.through
+        self.beside.as_ref()?.through
     }
 
     /// How its evidence was written; with [`Fact::through`], how the signature was.
@@ -296,7 +356,12 @@ impl Fact {
     /// Whether it still holds at `now`. A signature of a key with an end, made at no proven time, ends with the key;
     /// everything else holds for good.
     pub fn holds_at(&self, now: Timestamp) -> bool {
-        self.holds_until.is_none_or(|end| now <= end)
+        self.holds_until().is_none_or(|end| now <= end)
+    }
+
+    /// Until when it holds, if not for good.
+    pub(in crate::verify) fn holds_until(&self) -> Option<Timestamp> {
+        self.beside.as_ref()?.holds_until
     }
 
     /// What it says.

@@ -12,6 +12,7 @@ mod defect;
 mod entry;
 mod envelope;
 mod fact;
+mod few;
 mod intoto;
 mod keyed;
 mod keyless;
@@ -24,16 +25,20 @@ mod signed;
 mod stamp;
 mod witness;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use crate::evidence::{Content, Evidence};
 use crate::oci::Digest;
 use crate::trust::Trust;
 use crate::verify::defect::Defect;
+use crate::verify::fact::Beside;
 use crate::verify::signed::{Material, Signed};
 
 pub use attestation::{Relayed, check_attestations};
 pub use fact::{Certificate, Claim, Coverage, Fact, Flaw, FlawKind, LogProof, Proof, Signer};
+pub use few::{Few, Several};
 
 /// The manifest that evidence should be about.
 #[derive(Debug, Clone, Copy)]
@@ -73,17 +78,16 @@ struct Standing {
 
 impl Standing {
     fn say(self, claim: Claim, evidence: &Evidence, subject: &Subject<'_>) -> Fact {
+        let beside = Beside { found_in: evidence.found_in.clone(), through: None, holds_until: self.holds_until };
         Fact {
             subject: subject.digest,
             source: evidence.source,
-            found_in: evidence.found_in.clone(),
-            through: None,
             form: evidence.form(),
-            signer: self.signer,
+            signer: Arc::new(self.signer),
             signed_at: self.signed_at,
             log: self.log,
-            holds_until: self.holds_until,
             claim,
+            beside: beside.boxed(),
         }
     }
 }

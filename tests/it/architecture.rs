@@ -16,7 +16,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("remembered", &["oci"]),
     ("evidence", &["oci", "limits"]),
     ("trust", &["oci", "clock", "current", "limits"]),
-    ("verify", &["oci", "limits", "evidence", "trust"]),
+    ("verify", &["oci", "limits", "remembered", "evidence", "trust"]),
     ("policy", &["oci", "clock", "limits", "misspelt", "evidence", "verify"]),
     ("facts", &["oci", "clock", "limits", "lookups", "remembered", "evidence", "verify"]),
     ("feeds", &["clock", "current", "policy"]),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use bonafide::clock::Clock;
 use bonafide::facts::{Facts, FactsError, Grant, GrantKind, ProofKey, Settings};
 use bonafide::oci::{Digest, Repository, Tag};
-use bonafide::verify::{Coverage, Proof};
+use bonafide::verify::{Coverage, Few, Proof, Several};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
@@ -94,10 +94,10 @@ fn proof(coverage: Coverage) -> Proof {
     let collected_at = "2026-06-01T12:00:00Z".parse().unwrap();
     Proof {
         subject: digest("app"),
-        children: Vec::new(),
-        elsewhere: Vec::new(),
-        facts: Vec::new(),
-        flaws: Vec::new(),
+        children: Few::default(),
+        elsewhere: Few::default(),
+        facts: Several::default(),
+        flaws: Few::default(),
         coverage,
         collected_at,
     }
@@ -231,7 +231,7 @@ async fn a_proof_with_evidence_of_other_places_is_no_proof_in_memory_or_after_a_
     let memory = Memory::new().await;
     let places = vec![repository("example.com/signatures")];
     let (alone, with) = (key("1"), ProofKey { elsewhere: places.clone(), ..key("1") });
-    let proof = Proof { elsewhere: places, ..proof(Coverage::Complete) };
+    let proof = Proof { elsewhere: places.into(), ..proof(Coverage::Complete) };
     memory.facts.prove(&with, ready(Ok::<_, Unasked>(proof.clone()))).await.unwrap();
     assert_eq!(memory.facts.proof(&alone).await.unwrap(), None);
     let memory = memory.reopened().await;

@@ -747,7 +747,8 @@ fn a_flaw_of_evidence_is_told_to_the_requirement_that_it_was_meant_for() {
         flaw("cosign-attestation", Some("https://slsa.dev/provenance/v0.2"), "log"),
         flaw("bundle", Some("https://spdx.dev/Document"), "subject"),
         flaw("bundle", Some("https://example.com/other"), "subject"),
-    ];
+    ]
+    .into();
     let verdict = judge(RULE, Some("v1.2.3"), &nothing);
     let codes: Vec<Vec<_>> =
         verdict.requirements.iter().map(|it| it.reasons.iter().map(|reason| reason.code).collect()).collect();
@@ -874,7 +875,7 @@ fn a_refusal_for_want_of_a_rule_tells_which_rules_are_nearly_for_it() {
 fn an_attestation_that_cannot_be_read_was_meant_for_no_signature() {
     let mut nothing = proof(&[]);
     let flaw = json!({"source": signature()["source"], "form": "cosign-attestation", "kind": "malformed", "text": "x"});
-    nothing.flaws = vec![serde_json::from_value(flaw).unwrap()];
+    nothing.flaws = vec![serde_json::from_value(flaw).unwrap()].into();
     let verdict = judge(RULE, Some("v1.2.3"), &nothing);
     let codes: Vec<_> = verdict.requirements.iter().map(|requirement| requirement.reasons[0].code).collect();
     assert_eq!(codes, [ReasonCode::Missing, ReasonCode::Malformed, ReasonCode::Malformed]);
@@ -1332,7 +1333,7 @@ proptest! {
         rule in some_rule(), (facts, turned) in turned(some_facts()), (flaws, turned_flaws) in turned(some_flaws())
     ) {
         let judged = |facts: &[Value], flaws: &[Flaw]| {
-            judge(&rule, Some("v1.2.3"), &Proof { flaws: flaws.to_vec(), ..proof(facts) })
+            judge(&rule, Some("v1.2.3"), &Proof { flaws: flaws.to_vec().into(), ..proof(facts) })
         };
         prop_assert_eq!(judged(&facts, &flaws), judged(&turned, &turned_flaws));
         // All from one piece of evidence: then nothing but what they say tells them apart.
@@ -1515,7 +1516,7 @@ fn proof(facts: &[Value]) -> Proof {
     let nothing = json!({
         "subject": digest(), "facts": [], "flaws": [], "coverage": "complete", "collected_at": "2026-01-01T00:00:00Z"
     });
-    Proof { facts, ..serde_json::from_value(nothing).unwrap() }
+    Proof { facts: facts.into(), ..serde_json::from_value(nothing).unwrap() }
 }
 
 fn digest() -> Digest {
@@ -1596,7 +1597,7 @@ fn a_trust_domain_is_awaited_where_it_could_prove_more() {
     let flawed = |kind: &str| {
         let source = json!({"manifest": Digest::of(b"manifest"), "layer": Digest::of(b"layer")});
         let flaw = json!({"source": source, "form": null, "predicate_type": null, "kind": kind, "text": "x"});
-        Proof { flaws: vec![serde_json::from_value(flaw).unwrap()], ..proof(&[]) }
+        Proof { flaws: vec![serde_json::from_value(flaw).unwrap()].into(), ..proof(&[]) }
     };
     let (named, keyed) = (signature_rule(&identity()), signature_rule("key = 'release'"));
     assert!(awaits(&named, "public-good", &proof(&[])) && !awaits(&named, "github", &flawed("log")));

@@ -9,7 +9,7 @@ use bonafide::evidence::{Layer, Via, layers, subject_of_tag};
 use bonafide::oci::{Digest, Repository, Tag, parse_manifest};
 use bonafide::policy::{Decision, Known, Policy, ReasonCode, Request, Settings, Verdict};
 use bonafide::trust::Trust;
-use bonafide::verify::{Coverage, Proof, Subject, check};
+use bonafide::verify::{Coverage, Few, Proof, Several, Subject, check};
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
@@ -47,10 +47,10 @@ fn prove(layout: &Path) -> Proof {
     let trust = Trust::load(&[], &[]).unwrap();
     let mut proof = Proof {
         subject,
-        children: Vec::new(),
-        elsewhere: Vec::new(),
-        facts: Vec::new(),
-        flaws: Vec::new(),
+        children: Few::default(),
+        elsewhere: Few::default(),
+        facts: Several::default(),
+        flaws: Few::default(),
         coverage: Coverage::Complete,
         collected_at: now(),
     };
@@ -61,7 +61,7 @@ fn prove(layout: &Path) -> Proof {
     for evidence in layers(&manifest, digest, subject, Via::AttestationTag).unwrap().into_iter().map(read) {
         match check(&evidence, &Subject { digest: subject, manifest: &image }, &trust, now()) {
             Ok(facts) => proof.facts.extend(facts.into_iter().map(Arc::new)),
-            Err(flaw) => proof.flaws.push(flaw),
+            Err(flaw) => proof.flaws.extend([flaw]),
         }
     }
     proof

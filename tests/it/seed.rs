@@ -6,7 +6,7 @@ use bonafide::evidence::{Via, attestation_tag, layers, referrers_tag, signature_
 use bonafide::oci::{Digest, Manifest, Repository, parse_manifest};
 use bonafide::policy::{Decision, Known, Policy, Request, RequirementKind, Settings, Verdict};
 use bonafide::trust::{DomainSettings, Requirement, Trust};
-use bonafide::verify::{Coverage, Proof, Subject, check};
+use bonafide::verify::{Coverage, Few, Proof, Several, Subject, check};
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -168,10 +168,10 @@ impl World {
     fn proof(&self, digest: Digest) -> Proof {
         let mut proof = Proof {
             subject: digest,
-            children: Vec::new(),
-            elsewhere: Vec::new(),
-            facts: Vec::new(),
-            flaws: Vec::new(),
+            children: Few::default(),
+            elsewhere: Few::default(),
+            facts: Several::default(),
+            flaws: Few::default(),
             coverage: Coverage::Complete,
             collected_at: now(),
         };
@@ -191,7 +191,7 @@ impl World {
             let evidence = layer.into_evidence(Bytes::from(blob.clone()));
             match check(&evidence, &subject, &self.trust, now()) {
                 Ok(facts) => proof.facts.extend(facts.into_iter().map(Arc::new)),
-                Err(flaw) => proof.flaws.push(flaw),
+                Err(flaw) => proof.flaws.extend([flaw]),
             }
         }
     }

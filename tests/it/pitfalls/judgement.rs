@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bonafide::config::{Config, ConfigError, Environment};
 use bonafide::oci::{Digest, Image};
 use bonafide::policy::{Decision, Request};
-use bonafide::verify::{Coverage, Fact, FlawKind, Proof};
+use bonafide::verify::{Coverage, Fact, Few, FlawKind, Proof};
 
 use crate::support::authority::identity::{Build, CONTAINER_GENERATOR, GITHUB, Identity, builder};
 use crate::support::authority::key::Key;
@@ -32,11 +32,11 @@ fn judge(bed: &Bed, requirement: &str, tag: Option<&str>, facts: Vec<Fact>) -> D
     let tag = tag.map(|tag| tag.parse().unwrap());
     let request = Request { repository: &image.repository, tag: tag.as_ref(), digest: bed.digest() };
     let proof = Proof {
-        children: Vec::new(),
-        elsewhere: Vec::new(),
+        children: Few::default(),
+        elsewhere: Few::default(),
         subject: bed.digest(),
         facts: facts.into_iter().map(Arc::new).collect(),
-        flaws: Vec::new(),
+        flaws: Few::default(),
         coverage: Coverage::Complete,
         collected_at: bed.now(),
     };
