@@ -21,6 +21,7 @@ pub mod listen;
 pub mod lookups;
 pub mod misspelt;
 pub mod oci;
+pub mod piece;
 pub mod policy;
 mod remembered;
 pub mod telemetry;

@@ -12,11 +12,18 @@ use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
 
 use crate::content::store::ReadAt;
+use crate::piece::{WINDOW_BYTES, Window};
 
 /// How far ahead of a read that has to wait the operating system is asked to read: the next ones then find their bytes
 /// in memory, and a disk is given enough to do at once.
 #[cfg(target_os = "linux")]
 const READ_AHEAD: std::num::NonZeroU64 = std::num::NonZeroU64::new(1024 * 1024).unwrap();
+
+/// Less is read: the operating system sends a file by itself at the cost of some system calls.
+const LEAST_WINDOW: usize = 32 * 1024;
+
+/// Of how many bytes the last one is tried to find out whether they are in memory.
+const TRIED_AT_ONCE: usize = 64 * 1024;
 
 /// An open file. It may be removed meanwhile: what is open stays.
 #[derive(Debug)]
@@ -52,6 +59,15 @@ impl ReadAt for FileBytes {
         }
     }
 
+    fn window(&self, offset: u64, most: u64) -> Option<Window> {
+        let most = usize::try_from(most).map_or(WINDOW_BYTES, |most| most.min(WINDOW_BYTES));
+        if most < LEAST_WINDOW || !self.tells.load(Ordering::Relaxed) {
+            return None;
+        }
+        let length = in_memory(&self.file, offset, most);
+        if length < LEAST_WINDOW { None } else { Window::new(Arc::clone(&self.file), offset, length) }
+    }
+
     async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
         let file = Arc::clone(&self.file);
         blocking(move || {
@@ -62,6 +78,21 @@ impl ReadAt for FileBytes {
         })
         .await
     }
+}
+
+/// How many bytes from `offset` on are in memory, of `most`: as many as their samples say. Where they are wrong, because
+/// something between them was evicted, who sends the bytes waits for the disk.
+fn in_memory(file: &File, offset: u64, most: usize) -> usize {
+    let mut length = 0;
+    while length < most {
+        let next = most.min(length + TRIED_AT_ONCE);
+        let last = offset + next as u64 - 1;
+        if !matches!(read_without_waiting(file, last, &mut [0]), Attempt::Read(_)) {
+            break;
+        }
+        length = next;
+    }
+    length
 }
 
 /// What came of a read that was not to wait.
@@ -138,6 +169,38 @@ mod tests {
     }
 
     #[test]
+    fn a_window_is_what_the_file_has_there_and_no_longer_than_asked_for() {
+        let bytes = file(&vec![1; 2 * WINDOW_BYTES]);
+        let most = 2 * WINDOW_BYTES as u64;
+        for (offset, most, length) in [
+            (0, most, WINDOW_BYTES),
+            (4097, 100_000, 100_000),
+            (most - LEAST_WINDOW as u64, LEAST_WINDOW as u64, LEAST_WINDOW),
+        ] {
+            // Where it cannot be told, there are no windows: that is no failure.
+            let Some(window) = bytes.window(offset, most) else { continue };
+            assert_eq!((window.offset(), window.length()), (offset, length));
+        }
+    }
+
+    #[test]
+    fn there_is_no_window_of_little_nor_of_what_is_not_there() {
+        let bytes = file(&vec![1; LEAST_WINDOW]);
+        assert!(bytes.window(0, LEAST_WINDOW as u64 - 1).is_none());
+        assert!(bytes.window(1, LEAST_WINDOW as u64).is_none());
+        assert!(bytes.window(1 << 40, u64::MAX >> 1).is_none());
+        assert!(bytes.window(0, 0).is_none());
+    }
+
+    #[test]
+    fn a_window_ends_where_the_file_was_cut_off() {
+        let bytes = file(&vec![1; 2 * TRIED_AT_ONCE]);
+        bytes.file.set_len(TRIED_AT_ONCE as u64 + 10).unwrap();
+        let length = bytes.window(0, 2 * TRIED_AT_ONCE as u64).map(|window| window.length());
+        assert!(matches!(length, None | Some(TRIED_AT_ONCE)), "{length:?}");
+    }
+
+    #[test]
     fn beyond_the_end_there_is_nothing_at_once() {
         assert_eq!(file(b"abc").read_at_once(3, 10), None);
         assert_eq!(file(b"").read_at_once(0, 10), None);
@@ -157,5 +220,6 @@ mod tests {
         let bytes = FileBytes::new(Arc::new(File::open("/proc/self/status").unwrap()));
         assert_eq!(bytes.read_at_once(0, 10), None);
         assert!(!bytes.tells.load(Ordering::Relaxed));
+        assert!(bytes.window(0, u64::MAX >> 1).is_none());
     }
 }

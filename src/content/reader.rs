@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::content::flight::Progress;
 use crate::content::passage::{Handover, Passage};
 use crate::content::store::{ReadAt, Stored};
+use crate::piece::{Piece, Takes, Window};
 
 /// How much is handed over at once: a client that takes nothing holds that much memory, and with more, those who do take
 /// something are hardly served faster.
@@ -57,8 +58,21 @@ impl Reader {
     /// In the stream: what ended the fetch; [`io::ErrorKind::UnexpectedEof`] for a range beyond the end; what the store
     /// says.
     pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        let walk = Walk { source: self.0, at: range.start, end: range.end };
-        try_unfold(walk, |mut walk| async move { Ok(walk.next().await?.map(|bytes| (bytes, walk))) })
+        try_unfold(self.walk(range), |mut walk| async move { Ok(walk.next().await?.map(|bytes| (bytes, walk))) })
+    }
+
+    /// The same for a connection that `takes` windows of files as well, or does not.
+    ///
+    /// # Errors
+    /// Those of [`Self::stream`].
+    pub fn pieces(self, range: Range<u64>, takes: Takes) -> impl Stream<Item = io::Result<Piece>> + Send + 'static {
+        try_unfold(self.walk(range), move |mut walk| async move {
+            Ok(walk.next_piece(takes).await?.map(|piece| (piece, walk)))
+        })
+    }
+
+    fn walk(self, range: Range<u64>) -> Walk {
+        Walk { source: self.0, at: range.start, end: range.end }
     }
 }
 
@@ -86,7 +100,7 @@ struct Walk {
 }
 
 /// What may be read now.
-struct Window {
+struct Reach {
     bytes: Arc<dyn ReadAt>,
     /// Up to where.
     until: u64,
@@ -94,11 +108,36 @@ struct Window {
 
 /// How to go on.
 enum Ahead {
-    Here(Window),
+    Here(Reach),
     Alone(Arc<Handover>),
 }
 
 impl Walk {
+    async fn next_piece(&mut self, takes: Takes) -> io::Result<Option<Piece>> {
+        let window = match takes {
+            Takes::Windows => self.window().await?,
+            Takes::Bytes => None,
+        };
+        match window {
+            Some(window) => Ok(Some(Piece::Window(window))),
+            None => Ok(self.next().await?.map(Piece::Bytes)),
+        }
+    }
+
+    async fn window(&mut self) -> io::Result<Option<Window>> {
+        let reach = match &mut self.source {
+            Source::Committed(stored) => proven(stored, self.end),
+            Source::Arriving(progress) => match ahead(progress, self.at, self.end).await? {
+                Ahead::Here(reach) => reach,
+                Ahead::Alone(_) => return Ok(None),
+            },
+            Source::Passing(_) => return Ok(None),
+        };
+        let window = reach.bytes.window(self.at, reach.until.saturating_sub(self.at));
+        self.at += window.as_ref().map_or(0, |window| window.length() as u64);
+        Ok(window)
+    }
+
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         let ahead = match &mut self.source {
             Source::Committed(stored) => Ahead::Here(proven(stored, self.end)),
@@ -106,7 +145,7 @@ impl Walk {
             Source::Passing(passage) => return passage.next().await,
         };
         match ahead {
-            Ahead::Here(window) => self.read(window).await,
+            Ahead::Here(reach) => self.read(reach).await,
             Ahead::Alone(handover) => {
                 let mut passage = Box::new(Passage::new(handover, self.at..self.end));
                 let first = passage.next().await;
@@ -116,14 +155,14 @@ impl Walk {
         }
     }
 
-    async fn read(&mut self, window: Window) -> io::Result<Option<Bytes>> {
-        if self.at >= window.until {
+    async fn read(&mut self, reach: Reach) -> io::Result<Option<Bytes>> {
+        if self.at >= reach.until {
             return if self.at >= self.end { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
-        let length = piece(window.until - self.at);
-        let bytes = match window.bytes.read_at_once(self.at, length) {
+        let length = piece(reach.until - self.at);
+        let bytes = match reach.bytes.read_at_once(self.at, length) {
             Some(bytes) => bytes,
-            None => window.bytes.read_at(self.at, length).await?,
+            None => reach.bytes.read_at(self.at, length).await?,
         };
         self.at += bytes.len() as u64;
         Ok(Some(bytes))
@@ -139,7 +178,7 @@ async fn ahead(progress: &mut watch::Receiver<Progress>, at: u64, end: u64) -> i
     });
     let seen = seen.await.map_err(abandoned)?.clone();
     match seen {
-        Progress::Growing { bytes, written, .. } => Ok(Ahead::Here(Window { bytes, until: unproven(written, end) })),
+        Progress::Growing { bytes, written, .. } => Ok(Ahead::Here(Reach { bytes, until: unproven(written, end) })),
         Progress::Passing(handover) => Ok(Ahead::Alone(handover)),
         Progress::Proven(stored) => Ok(Ahead::Here(proven(&stored, end))),
         Progress::Failed(error) => Err(error.to_io()),
@@ -152,8 +191,8 @@ fn piece(left: u64) -> usize {
     usize::try_from(left).map_or(PIECE, |left| left.min(PIECE))
 }
 
-fn proven(stored: &Stored, end: u64) -> Window {
-    Window { bytes: Arc::clone(&stored.bytes), until: stored.size.min(end) }
+fn proven(stored: &Stored, end: u64) -> Reach {
+    Reach { bytes: Arc::clone(&stored.bytes), until: stored.size.min(end) }
 }
 
 /// Up to where unproven bytes may be read: neither the last that has arrived, which may be the last there is, nor the
@@ -169,8 +208,13 @@ fn abandoned(_: watch::error::RecvError) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::Write;
+    use std::os::unix::fs::FileExt;
+    use std::pin::pin;
+
     use async_trait::async_trait;
-    use futures_util::{FutureExt, TryStreamExt};
+    use futures_util::{FutureExt, StreamExt, TryStreamExt};
 
     use super::*;
     use crate::content::error::FlightError;
@@ -213,6 +257,81 @@ mod tests {
             let read = pieces.now_or_never().unwrap().unwrap().concat();
             let range = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
             assert!(read == content[range]);
+        }
+    }
+
+    /// Content that is a file in memory.
+    #[derive(Debug)]
+    struct Windows(Arc<File>);
+
+    #[async_trait]
+    impl ReadAt for Windows {
+        fn window(&self, offset: u64, most: u64) -> Option<Window> {
+            // All but the beginning is there.
+            let length = usize::try_from(most).unwrap().min(1000);
+            if offset < 10 { None } else { Window::new(Arc::clone(&self.0), offset, length) }
+        }
+
+        async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+            let mut bytes = vec![0; length.min(10)];
+            self.0.read_exact_at(&mut bytes, offset)?;
+            Ok(bytes.into())
+        }
+    }
+
+    fn windows() -> (Vec<u8>, Arc<dyn ReadAt>) {
+        let content: Vec<u8> = (0..=250).cycle().take(3456).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&content).unwrap();
+        (content, Arc::new(Windows(Arc::new(file))))
+    }
+
+    /// The bytes of `pieces`, and how many are windows.
+    fn read(pieces: Vec<Piece>) -> (Vec<u8>, usize) {
+        let (mut read, mut windows) = (Vec::new(), 0);
+        for piece in pieces {
+            match piece {
+                Piece::Bytes(bytes) => read.extend_from_slice(&bytes),
+                Piece::Window(window) => {
+                    let mut bytes = vec![0; window.length()];
+                    window.file().read_exact_at(&mut bytes, window.offset()).unwrap();
+                    read.extend(bytes);
+                    windows += 1;
+                }
+            }
+        }
+        (read, windows)
+    }
+
+    #[test]
+    fn windows_and_bytes_make_the_whole() {
+        let (content, bytes) = windows();
+        let stored = Stored { size: content.len() as u64, bytes };
+        for (takes, windows) in [(Takes::Windows, 3), (Takes::Bytes, 0)] {
+            let pieces = Reader::committed(stored.clone()).pieces(3..2500, takes).try_collect();
+            let pieces = pieces.now_or_never().unwrap().unwrap();
+            assert!(read(pieces) == (content[3..2500].to_vec(), windows), "{takes:?}");
+        }
+    }
+
+    #[test]
+    fn a_window_has_no_byte_that_must_be_withheld() {
+        let (content, bytes) = windows();
+        for (written, end, until) in [(1000, 3456, 999), (2000, 1500, 1499)] {
+            let growing = Progress::Growing { bytes: Arc::clone(&bytes), total: Some(3456), written };
+            let (progress, receiver) = watch::channel(growing);
+            let mut pieces = pin!(Reader::arriving(receiver).pieces(10..end, Takes::Windows));
+            let mut before = Vec::new();
+            while let Some(piece) = pieces.next().now_or_never() {
+                before.push(piece.unwrap().unwrap());
+            }
+            let (before, windows) = read(before);
+            assert!(before == content[10..until], "{} bytes", before.len());
+            assert!(windows > 0);
+            progress.send_replace(Progress::Proven(Stored { size: 3456, bytes: Arc::clone(&bytes) }));
+            let rest = pieces.try_collect().now_or_never().unwrap().unwrap();
+            let end = usize::try_from(end).unwrap();
+            assert!(read(rest).0 == content[until..end]);
         }
     }
 

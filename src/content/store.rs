@@ -9,6 +9,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 
 use crate::oci::Digest;
+use crate::piece::Window;
 
 /// Keeps bytes by digest. It believes whoever commits: the library hashes.
 #[async_trait]
@@ -69,6 +70,11 @@ pub trait ReadAt: Debug + Send + Sync {
     /// Up to `most` bytes from `offset` on, and at least one, if they can be had without waiting. If not, or if it cannot
     /// be told, whoever needs them waits for [`Self::read_at`].
     fn read_at_once(&self, _offset: u64, _most: usize) -> Option<Bytes> {
+        None
+    }
+
+    /// A window of up to `most` bytes from `offset` on, if it is of a file, can be had without waiting, and is worth it.
+    fn window(&self, _offset: u64, _most: u64) -> Option<Window> {
         None
     }
 

@@ -14,9 +14,11 @@ mod route;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -26,6 +28,7 @@ use serde::Deserialize;
 
 pub use route::{Asked, Misroute, Reading, Route, TAGS_PER_PAGE, Upstreams, route};
 
+use crate::content::Reader;
 use crate::front::metrics::Metrics;
 use crate::front::range::{Part, has_already, part};
 use crate::front::request_id::RequestIds;
@@ -130,8 +133,8 @@ impl Front {
         let size = reader.size().await.map_err(|error| unreadable(admitted, &error))?;
         let digest = admitted.digest();
         Ok(match part(&head.headers, digest, size) {
-            Part::Whole => respond::blob(digest, size, Box::pin(reader.stream(0..size))),
-            Part::Bytes(part) => respond::blob_part(digest, size, &part, Box::pin(reader.stream(part.clone()))),
+            Part::Whole => respond::blob(digest, size, body(reader, 0..size)),
+            Part::Bytes(part) => respond::blob_part(digest, size, &part, body(reader, part.clone())),
             Part::Outside => respond::outside(digest, size),
         })
     }
@@ -170,6 +173,12 @@ impl Front {
 }
 
 /// An upstream that has lost a blob, or a blob that cannot be read or fetched now.
+/// The bytes `range`, in the form that the connection takes.
+fn body(reader: Reader, range: Range<u64>) -> Body {
+    let length = range.end.saturating_sub(range.start);
+    Body::stream(|takes| reader.pieces(range, takes).boxed(), length)
+}
+
 fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
     let (repository, digest) = (admitted.repository(), admitted.digest());
     if error.kind() == io::ErrorKind::NotFound {

@@ -15,7 +15,7 @@ use crate::front::range::etag;
 use crate::front::request_id::RequestId;
 use crate::front::route::Misroute;
 use crate::gate::{ManifestBody, Refusal};
-use crate::listen::{Body, ByteStream};
+use crate::listen::Body;
 use crate::oci::{
     Descriptor, Digest, ErrorBody, ErrorCode, MediaType, ReferenceError, RepositoryName, Tag, UpstreamName,
 };
@@ -61,14 +61,15 @@ pub(in crate::front) fn manifest(manifest: ManifestBody) -> Response<Body> {
     response
 }
 
-pub(in crate::front) fn blob(digest: Digest, size: u64, bytes: ByteStream) -> Response<Body> {
-    part(StatusCode::OK, digest, size, Body::stream(bytes, size))
+/// The whole of a blob: `body`, of `size` bytes.
+pub(in crate::front) fn blob(digest: Digest, size: u64, body: Body) -> Response<Body> {
+    part(StatusCode::OK, digest, size, body)
 }
 
-/// The bytes `range`, which are not empty, of a blob of `size` bytes.
-pub(in crate::front) fn blob_part(digest: Digest, size: u64, range: &Range<u64>, bytes: ByteStream) -> Response<Body> {
+/// The bytes `range`, which are not empty, of a blob of `size` bytes: `body`.
+pub(in crate::front) fn blob_part(digest: Digest, size: u64, range: &Range<u64>, body: Body) -> Response<Body> {
     let length = range.end.saturating_sub(range.start);
-    let mut response = part(StatusCode::PARTIAL_CONTENT, digest, length, Body::stream(bytes, length));
+    let mut response = part(StatusCode::PARTIAL_CONTENT, digest, length, body);
     let bounds = format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1));
     set(&mut response, CONTENT_RANGE, &bounds);
     response

@@ -70,9 +70,24 @@ impl Activity {
         if deadline <= now { verdict } else { State::Busy(deadline.min(now + limits.stall)) }
     }
 
-    fn touch(&self) {
+    /// Something moved.
+    pub(in crate::listen) fn touch(&self) {
         let millis = self.start.elapsed().as_millis();
         self.moved.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+impl Activity {
+    /// A connection whose client has taken nothing of its only response for an hour.
+    pub(in crate::listen) fn stalled() -> (Arc<Self>, Turn) {
+        let start = Instant::now().checked_sub(Duration::from_hours(1)).unwrap();
+        let activity = Self { start, open: AtomicUsize::new(0), ours: AtomicUsize::new(0), moved: AtomicU64::new(0) };
+        let activity = Arc::new(activity);
+        let mut turn = activity.begin();
+        turn.theirs();
+        activity.moved.store(0, Ordering::Relaxed);
+        (activity, turn)
     }
 }
 

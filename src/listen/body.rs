@@ -1,4 +1,4 @@
-//! The body of a response: nothing, bytes in memory, or a stream of a known length.
+//! The body of a response: nothing, bytes in memory, or a stream of a known length, parts of which may be windows of files.
 
 use std::fmt;
 use std::io;
@@ -11,9 +11,11 @@ use http_body::{Frame, SizeHint};
 
 use crate::listen::activity::Turn;
 use crate::listen::limits::QUANTUM_BYTES;
+use crate::listen::windows::Windows;
+use crate::piece::{Piece, Takes};
 
 /// Bytes that arrive in pieces.
-pub type ByteStream = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
+pub type Pieces = Pin<Box<dyn Stream<Item = io::Result<Piece>> + Send>>;
 
 /// The body of a response. Its length is always known, and a stream that does not keep it is an error: the connection
 /// is cut then, so that no client takes a part for the whole.
@@ -23,15 +25,21 @@ pub struct Body {
     quantum: usize,
     turn: Option<Turn>,
     count: Option<Count>,
+    /// Where windows are handed over, if the connection takes them.
+    windows: Option<Windows>,
 }
 
 /// Told how many bytes were handed over.
 type Count = Box<dyn Fn(u64) + Send>;
 
+/// Begins a stream, once it is known what the connection takes.
+type Begin = Box<dyn FnOnce(Takes) -> Pieces + Send>;
+
 enum Source {
     Empty,
     Whole(Bytes),
-    Stream { bytes: ByteStream, left: u64 },
+    Announced { begin: Begin, length: u64 },
+    Stream { pieces: Pieces, left: u64 },
 }
 
 impl Body {
@@ -46,13 +54,13 @@ impl Body {
         Self::new(if bytes.is_empty() { Source::Empty } else { Source::Whole(bytes) })
     }
 
-    /// Exactly `length` bytes of `bytes`.
-    pub fn stream(bytes: ByteStream, length: u64) -> Self {
-        Self::new(if length == 0 { Source::Empty } else { Source::Stream { bytes, left: length } })
+    /// Exactly `length` bytes of the stream that `begin` gives when it is told what the connection takes.
+    pub fn stream(begin: impl FnOnce(Takes) -> Pieces + Send + 'static, length: u64) -> Self {
+        Self::new(if length == 0 { Source::Empty } else { Source::Announced { begin: Box::new(begin), length } })
     }
 
     const fn new(source: Source) -> Self {
-        Self { source, quantum: QUANTUM_BYTES, turn: None, count: None }
+        Self { source, quantum: QUANTUM_BYTES, turn: None, count: None, windows: None }
     }
 
     /// The same, telling `count` of each piece how many bytes it has.
@@ -68,18 +76,35 @@ impl Body {
         self
     }
 
+    /// The same, to a connection that takes `windows`, if any.
+    pub(in crate::listen) fn through(mut self, windows: Option<Windows>) -> Self {
+        self.windows = windows;
+        self
+    }
+
+    fn begin(&mut self) {
+        self.source = match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Announced { begin, length } => {
+                let takes = if self.windows.is_some() { Takes::Windows } else { Takes::Bytes };
+                Source::Stream { pieces: begin(takes), left: length }
+            }
+            begun @ (Source::Empty | Source::Whole(_) | Source::Stream { .. }) => begun,
+        }
+    }
+
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        self.begin();
         let next = match &mut self.source {
-            Source::Empty => None,
+            Source::Empty | Source::Announced { .. } => None,
             Source::Whole(bytes) => Some(Ok(std::mem::take(bytes))),
-            Source::Stream { bytes, left } => match ready!(bytes.as_mut().poll_next(cx)) {
-                Some(Ok(piece)) => Some(take(left, piece)),
+            Source::Stream { pieces, left } => match ready!(pieces.as_mut().poll_next(cx)) {
+                Some(Ok(piece)) => Some(take(left, piece, self.windows.as_ref())),
                 Some(Err(error)) => Some(Err(error)),
                 None => Some(Err(io::ErrorKind::UnexpectedEof.into())),
             },
         };
         let is_over = match &self.source {
-            Source::Empty | Source::Whole(_) => true,
+            Source::Empty | Source::Whole(_) | Source::Announced { .. } => true,
             Source::Stream { left, .. } => *left == 0 || !matches!(next, Some(Ok(_))),
         };
         if is_over {
@@ -107,10 +132,17 @@ impl Body {
 }
 
 /// Takes `piece` off what is `left`; more than that is as wrong as less.
-fn take(left: &mut u64, piece: Bytes) -> io::Result<Bytes> {
-    let length = u64::try_from(piece.len()).map_err(io::Error::other)?;
-    *left = left.checked_sub(length).ok_or_else(|| io::Error::other("more bytes than announced"))?;
-    Ok(piece)
+fn take(left: &mut u64, piece: Piece, windows: Option<&Windows>) -> io::Result<Bytes> {
+    let length = match &piece {
+        Piece::Bytes(bytes) => bytes.len(),
+        Piece::Window(window) => window.length(),
+    };
+    *left = left.checked_sub(length as u64).ok_or_else(|| io::Error::other("more bytes than announced"))?;
+    match (piece, windows) {
+        (Piece::Bytes(bytes), _) => Ok(bytes),
+        (Piece::Window(window), Some(windows)) => windows.hand_over(window),
+        (Piece::Window(_), None) => Err(io::Error::other("a window, which this connection does not take")),
+    }
 }
 
 impl http_body::Body for Body {
@@ -143,7 +175,7 @@ impl http_body::Body for Body {
         SizeHint::with_exact(match &self.source {
             Source::Empty => 0,
             Source::Whole(bytes) => bytes.len() as u64,
-            Source::Stream { left, .. } => *left,
+            Source::Announced { length: left, .. } | Source::Stream { left, .. } => *left,
         })
     }
 }
@@ -156,14 +188,20 @@ impl fmt::Debug for Body {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+
     use futures_util::stream::{iter, repeat};
     use futures_util::{FutureExt, StreamExt};
     use http_body_util::{BodyExt, Collected};
 
     use super::*;
+    use crate::listen::activity::Activity;
+    use crate::piece::Window;
 
     fn stream(pieces: &'static [&'static [u8]], length: u64) -> Body {
-        Body::stream(Box::pin(iter(pieces.iter().map(|piece| Ok(Bytes::from_static(piece))))), length)
+        let pieces = pieces.iter().map(|piece| Ok(Piece::Bytes(Bytes::from_static(piece))));
+        Body::stream(|_| Box::pin(iter(pieces)), length)
     }
 
     fn collect(body: Body) -> io::Result<Bytes> {
@@ -194,11 +232,39 @@ mod tests {
         assert!(body.frame().now_or_never().unwrap().is_none());
     }
 
+    fn window_of(takes: &'static Mutex<Option<Takes>>) -> Body {
+        let window = Window::new(Arc::new(tempfile::tempfile().unwrap()), 0, 3).unwrap();
+        let begin = |told| {
+            *takes.lock().unwrap() = Some(told);
+            iter([Ok(Piece::Window(window))]).boxed()
+        };
+        Body::stream(begin, 3)
+    }
+
+    #[test]
+    fn a_connection_that_takes_windows_is_handed_them_and_told_of_their_bytes() {
+        static TAKES: Mutex<Option<Takes>> = Mutex::new(None);
+        static COUNTED: AtomicU64 = AtomicU64::new(0);
+        let windows = Windows::new(Activity::new());
+        let count = |bytes| _ = COUNTED.fetch_add(bytes, Ordering::Relaxed);
+        let stand_in = collect(window_of(&TAKES).through(Some(windows.clone())).counting(count)).unwrap();
+        assert_eq!(*TAKES.lock().unwrap(), Some(Takes::Windows));
+        assert_eq!((stand_in.len(), COUNTED.load(Ordering::Relaxed)), (3, 3));
+        assert!(windows.due(&[]).is_err(), "it waits");
+    }
+
+    #[test]
+    fn a_connection_that_takes_bytes_is_handed_no_window() {
+        static TAKES: Mutex<Option<Takes>> = Mutex::new(None);
+        assert!(collect(window_of(&TAKES)).is_err());
+        assert_eq!(*TAKES.lock().unwrap(), Some(Takes::Bytes));
+    }
+
     #[test]
     fn a_long_stream_lets_others_have_their_turn() {
         const PIECE: &[u8] = &[0; QUANTUM_BYTES / 2];
-        let endless = Box::pin(repeat(()).map(|()| Ok(Bytes::from_static(PIECE))));
-        let mut body = Body::stream(endless, u64::MAX);
+        let endless = repeat(()).map(|()| Ok(Piece::Bytes(Bytes::from_static(PIECE))));
+        let mut body = Body::stream(|_| Box::pin(endless), u64::MAX);
         let mut turns = std::iter::repeat_with(|| body.frame().now_or_never().is_some());
         assert_eq!(turns.by_ref().take(6).collect::<Vec<_>>(), [true, true, false, true, true, false]);
     }

@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::rt::{Executor, Read, Write};
 use hyper::service::service_fn;
@@ -23,6 +23,8 @@ use tracing::debug;
 
 use crate::listen::activity::{Activity, State};
 use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
+use crate::listen::socket::Socket;
+use crate::listen::windows::Windows;
 use crate::listen::{Answer, Body, Protocol, Serving};
 
 type Builder = auto::Builder<Tracked>;
@@ -40,20 +42,34 @@ where
     }
 }
 
+/// What the requests of a connection share.
+#[derive(Clone)]
+struct Channel {
+    activity: Arc<Activity>,
+    /// If its [`Socket`] takes them.
+    windows: Option<Windows>,
+    client: IpAddr,
+}
+
 pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: TcpStream, client: IpAddr) {
     // Heads and small bodies leave at once. It fails only where the client is gone already, as the first read will show.
     if let Err(error) = socket.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
     }
+    let activity = Activity::new();
     let Some(tls) = &serving.tls else {
-        return requests(serving, None, TokioIo::new(socket), client).await;
+        let windows = Windows::new(Arc::clone(&activity));
+        let socket = Socket::new(socket, windows.clone());
+        let channel = Channel { activity, windows: Some(windows), client };
+        return requests(serving, None, socket, channel).await;
     };
     let Some(socket) = handshake(serving, tls, socket).await else { return };
     let agreed = match socket.get_ref().1.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         Some(_) | None => Protocol::Http1,
     };
-    requests(serving, Some(agreed), TokioIo::new(socket), client).await;
+    let channel = Channel { activity, windows: None, client };
+    requests(serving, Some(agreed), TokioIo::new(socket), channel).await;
 }
 
 async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
@@ -105,15 +121,13 @@ fn requests<A: Answer, S>(
     serving: &Serving<A>,
     agreed: Option<Protocol>,
     stream: S,
-    client: IpAddr,
+    channel: Channel,
 ) -> impl Future<Output = ()> + Send
 where
     S: Read + Write + Unpin + Send + 'static,
 {
-    let activity = Activity::new();
-    let (answer, counted) = (Arc::clone(&serving.answer), Arc::clone(&activity));
-    let service =
-        service_fn(move |request| Box::pin(respond(Arc::clone(&answer), Arc::clone(&counted), request, client)));
+    let (answer, activity) = (Arc::clone(&serving.answer), Arc::clone(&channel.activity));
+    let service = service_fn(move |request| Box::pin(respond(Arc::clone(&answer), channel.clone(), request)));
     let connection = builder(serving, agreed).serve_connection(stream, service).into_owned();
     watch(serving, activity, Box::pin(connection))
 }
@@ -153,13 +167,14 @@ where
 
 async fn respond<A: Answer>(
     answer: Arc<A>,
-    activity: Arc<Activity>,
+    channel: Channel,
     request: Request<Incoming>,
-    client: IpAddr,
 ) -> Result<Response<Body>, Infallible> {
-    let turn = activity.begin();
-    let response = answer.answer(request, client).await;
-    Ok(response.map(|body| body.reporting(turn)))
+    let turn = channel.activity.begin();
+    // HTTP/2 cuts bodies into frames of its own, and copies for that what it is given.
+    let windows = channel.windows.filter(|_| request.version() != Version::HTTP_2);
+    let response = answer.answer(request, channel.client).await;
+    Ok(response.map(|body| body.reporting(turn).through(windows)))
 }
 
 fn report(end: Result<(), Box<dyn Error + Send + Sync>>) {

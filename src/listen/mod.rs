@@ -7,7 +7,9 @@ mod activity;
 mod body;
 mod connection;
 mod limits;
+mod socket;
 mod tls;
+mod windows;
 
 use std::fmt;
 use std::future::Future;
@@ -25,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, debug_span, warn};
 
-pub use body::{Body, ByteStream};
+pub use body::{Body, Pieces};
 pub use limits::Limits;
 pub use tls::{Protocol, TlsError, TlsSettings};
 

@@ -10,7 +10,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("current", &[]),
     ("limits", &[]),
-    ("listen", &[]),
+    ("piece", &[]),
+    ("listen", &["piece"]),
     ("lookups", &[]),
     ("misspelt", &[]),
     ("remembered", &["oci"]),
@@ -21,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("facts", &["oci", "clock", "limits", "lookups", "remembered", "evidence", "verify"]),
     ("feeds", &["clock", "current", "policy"]),
     ("upstream", &["oci", "clock", "limits"]),
-    ("content", &["oci", "clock", "limits", "lookups"]),
+    ("content", &["oci", "clock", "limits", "piece", "lookups"]),
     (
         "gate",
         &[

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bonafide::listen::{Answer, Body, Drained, Limits, ListenError, Listener, Protocol, TlsSettings};
+use bonafide::piece::Piece;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, stream};
@@ -85,14 +86,14 @@ impl Echo {
             }
         }
         let tell = Tell(Arc::clone(&self.dropped));
-        let pieces = stream::unfold(tell, |tell| async { Some((Ok(Bytes::from(vec![0; 65536])), tell)) });
-        Body::stream(Box::pin(pieces), 1 << 40)
+        let pieces = stream::unfold(tell, |tell| async { Some((Ok(Piece::Bytes(vec![0; 65536].into())), tell)) });
+        Body::stream(|_| Box::pin(pieces), 1 << 40)
     }
 }
 
 fn cut_after_a_kilobyte() -> Body {
-    let pieces = [Ok(Bytes::from(vec![0; 1024])), Err(io::Error::other("digest mismatch"))];
-    Body::stream(Box::pin(stream::iter(pieces)), 2048)
+    let pieces = [Ok(Piece::Bytes(vec![0; 1024].into())), Err(io::Error::other("digest mismatch"))];
+    Body::stream(|_| Box::pin(stream::iter(pieces)), 2048)
 }
 
 /// A server that runs until it is dropped or drained.

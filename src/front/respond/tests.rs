@@ -1,4 +1,4 @@
-use futures_util::{FutureExt, stream};
+use futures_util::FutureExt;
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -19,10 +19,6 @@ fn parsed(response: Response<Body>) -> Value {
 
 fn header<'a>(response: &'a Response<Body>, name: &HeaderName) -> &'a str {
     response.headers().get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()
-}
-
-fn bytes(text: &'static str) -> ByteStream {
-    Box::pin(stream::iter([Ok(Bytes::from_static(text.as_bytes()))]))
 }
 
 fn refused(name: &Refusal) -> Response<Body> {
@@ -173,7 +169,7 @@ fn a_manifest_says_what_it_is() {
 #[test]
 fn a_blob_is_never_anything_but_bytes() {
     let digest = Digest::of(b"abc");
-    let response = blob(digest, 3, bytes("abc"));
+    let response = blob(digest, 3, Body::whole("abc"));
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(header(&response, &CONTENT_TYPE), "application/octet-stream");
     assert_eq!(header(&response, &CONTENT_LENGTH), "3");
@@ -184,7 +180,7 @@ fn a_blob_is_never_anything_but_bytes() {
 
 #[test]
 fn a_part_of_a_blob_says_which_part() {
-    let response = blob_part(Digest::of(b"abcde"), 5, &(1..3), bytes("bc"));
+    let response = blob_part(Digest::of(b"abcde"), 5, &(1..3), Body::whole("bc"));
     assert_eq!(response.status(), StatusCode::PARTIAL_CONTENT);
     assert_eq!(header(&response, &CONTENT_RANGE), "bytes 1-2/5");
     assert_eq!(header(&response, &CONTENT_LENGTH), "2");

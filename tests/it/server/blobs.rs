@@ -7,9 +7,11 @@ use std::ops::Range;
 use bonafide::clock::SystemClock;
 use bonafide::content::{ByteSize, Library, Settings};
 use bonafide::oci::Digest;
+use futures_util::StreamExt;
 use futures_util::future::try_join_all;
 use prometheus::Registry;
 use rustix::fs::{Advice, fadvise};
+use tokio::net::TcpSocket;
 
 use super::*;
 
@@ -25,10 +27,15 @@ struct Parts {
 
 impl Answer for Parts {
     async fn answer(&self, request: Request<Incoming>, _: std::net::IpAddr) -> Response<Body> {
+        if request.uri().path() == "/takes" {
+            let answer =
+                |takes| stream::iter([Ok(Piece::Bytes(format!("{takes:?}  ")[..7].to_owned().into()))]).boxed();
+            return Response::new(Body::stream(answer, 7));
+        }
         let (start, end) = request.uri().path()[1..].split_once('-').unwrap();
         let (start, end) = (start.parse::<u64>().unwrap(), end.parse().unwrap());
         let reader = self.library.blob(self.digest, SIZE).await.unwrap().unwrap();
-        Response::new(Body::stream(Box::pin(reader.stream(start..end)), end - start))
+        Response::new(Body::stream(move |takes| reader.pieces(start..end, takes).boxed(), end - start))
     }
 }
 
@@ -167,5 +174,65 @@ async fn a_request_follows_a_blob_on_the_same_connection() {
     }
     drop(sender);
     connection.await.unwrap().unwrap();
+    bed.drained().await;
+}
+
+#[tokio::test]
+async fn only_plain_http_1_takes_windows_of_files() {
+    let bed = Bed::new().await;
+    assert_eq!(body(get_h1(bed.plain().await, "/takes").await).await, "Windows");
+    assert_eq!(body(get_h2(bed.plain().await, "/takes").await).await, "Bytes  ");
+    assert_eq!(body(get_h1(bed.tls(b"http/1.1").await, "/takes").await).await, "Bytes  ");
+    assert_eq!(body(get_h2(bed.tls(b"h2").await, "/takes").await).await, "Bytes  ");
+    bed.drained().await;
+}
+
+#[tokio::test]
+async fn requests_that_come_before_their_answers_are_answered_in_turn() {
+    let bed = Bed::new().await;
+    let mut client = bed.plain().await;
+    let ranges = [0..SIZE, 3..200_000, 77..78, 0..SIZE];
+    let ask =
+        |method: &str, range: &Range<u64>| format!("{method} {} HTTP/1.1\r\nhost: m\r\n\r\n", path(range.clone()));
+    // A part that is only looked at leaves nothing of its body to the next one.
+    let asked: String = ranges.iter().map(|range| ask("HEAD", range) + &ask("GET", range)).collect();
+    client.write_all(asked.as_bytes()).await.unwrap();
+    for range in ranges {
+        assert_eq!(answer_head(&mut client).await, range.end - range.start, "HEAD");
+        assert_eq!(answer_head(&mut client).await, range.end - range.start, "GET");
+        let mut taken = vec![0; usize::try_from(range.end - range.start).unwrap()];
+        client.read_exact(&mut taken).await.unwrap();
+        assert!(taken == bed.part(range));
+    }
+    drop(client);
+    bed.drained().await;
+}
+
+/// Reads the head of an answer, and returns the length that it announces.
+async fn answer_head(client: &mut TcpStream) -> u64 {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(client.read_u8().await.unwrap());
+    }
+    let head = String::from_utf8(head).unwrap().to_lowercase();
+    assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    length.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_takes_little_at_a_time_gets_the_whole() {
+    let bed = Bed::new().await;
+    let client = TcpSocket::new_v4().unwrap();
+    client.set_recv_buffer_size(4096).unwrap();
+    let mut client = client.connect(bed.plain).await.unwrap();
+    client.write_all(format!("GET {} HTTP/1.1\r\nhost: m\r\n\r\n", path(1..SIZE)).as_bytes()).await.unwrap();
+    assert_eq!(answer_head(&mut client).await, SIZE - 1);
+    let mut taken = vec![0; usize::try_from(SIZE - 1).unwrap()];
+    for part in taken.chunks_mut(1777) {
+        client.read_exact(part).await.unwrap();
+    }
+    assert!(taken == bed.part(1..SIZE));
+    drop(client);
     bed.drained().await;
 }

@@ -1,0 +1,86 @@
+//! What content hands to a connection: bytes, or the window of a file, which the operating system sends without anybody
+//! reading it.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Longest window, in bytes: so long that sending it costs much more than the system call, and so short that others do
+/// not wait for their turn.
+pub const WINDOW_BYTES: usize = 256 * 1024;
+
+/// What is sent next.
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// These bytes.
+    Bytes(Bytes),
+    /// The bytes of a file.
+    Window(Window),
+}
+
+/// What a connection takes of its pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing but bytes: they are encrypted, or cut into frames.
+    Bytes,
+    /// Windows of files as well.
+    Windows,
+}
+
+/// A part of a file, of one to [`WINDOW_BYTES`] bytes. Whoever makes it has seen that they can be had without waiting; the
+/// file is not written there any more.
+#[derive(Debug, Clone)]
+pub struct Window {
+    file: Arc<File>,
+    offset: u64,
+    length: usize,
+}
+
+impl Window {
+    /// The `length` bytes of `file` from `offset` on. Nothing if there are none, or more than fit a window.
+    pub fn new(file: Arc<File>, offset: u64, length: usize) -> Option<Self> {
+        (1..=WINDOW_BYTES).contains(&length).then_some(Self { file, offset, length })
+    }
+
+    /// The file, in which other things may lie before and behind it.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Where in the file it begins.
+    pub const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// How many bytes it has, at least one.
+    pub const fn length(&self) -> usize {
+        self.length
+    }
+
+    /// What is left of it after its first `sent` bytes; nothing if that is all of it.
+    pub fn after(self, sent: usize) -> Option<Self> {
+        Self::new(self.file, self.offset + sent as u64, self.length.saturating_sub(sent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_has_a_byte_and_not_too_many() {
+        let file = Arc::new(tempfile::tempfile().unwrap());
+        for (length, is_one) in [(0, false), (1, true), (WINDOW_BYTES, true), (WINDOW_BYTES + 1, false)] {
+            assert_eq!(Window::new(Arc::clone(&file), 7, length).is_some(), is_one, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_of_a_window_lies_behind_what_was_sent() {
+        let window = Window::new(Arc::new(tempfile::tempfile().unwrap()), 7, 10).unwrap();
+        let left = window.after(4).unwrap();
+        assert_eq!((left.offset(), left.length()), (11, 6));
+        assert!(left.after(6).is_none());
+    }
+}
