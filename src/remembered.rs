@@ -40,10 +40,10 @@ pub(crate) trait Remember: Clone {
 
 /// Values of which each is kept once for all who hold it.
 #[derive(Debug)]
-pub(crate) struct Shared<T: Hash + Eq>(Mutex<Kept<T>>);
+pub(crate) struct Shared<T: Hash + Eq + ?Sized>(Mutex<Kept<T>>);
 
 #[derive(Debug)]
-struct Kept<T> {
+struct Kept<T: ?Sized> {
     all: HashSet<Arc<T>>,
     sweep_at: usize,
 }
@@ -119,7 +119,7 @@ where
     }
 
     fn key(&self, repository: &Repository, name: &N) -> Key<N> {
-        Key { repository: self.repositories.of(repository), name: name.clone() }
+        Key { repository: self.repositories.of(repository, || repository.clone()), name: name.clone() }
     }
 }
 
@@ -153,15 +153,15 @@ impl<N: Hash + Eq> Equivalent<Key<N>> for Sought<'_, N> {
     }
 }
 
-impl<T: Hash + Eq> Default for Shared<T> {
+impl<T: Hash + Eq + ?Sized> Default for Shared<T> {
     fn default() -> Self {
         Self(Mutex::new(Kept { all: HashSet::new(), sweep_at: FIRST_SWEEP }))
     }
 }
 
-impl<T: Hash + Eq + Clone> Shared<T> {
-    /// The one that is equal to `value`.
-    pub(crate) fn of(&self, value: &T) -> Arc<T> {
+impl<T: Hash + Eq + ?Sized> Shared<T> {
+    /// The one that is equal to `value`: `new`, if there is none yet.
+    pub(crate) fn of<N: Into<Arc<T>>>(&self, value: &T, new: impl FnOnce() -> N) -> Arc<T> {
         // Nothing that can panic runs under this lock.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.all.get(value) {
@@ -171,7 +171,7 @@ impl<T: Hash + Eq + Clone> Shared<T> {
             kept.all.retain(|held| Arc::strong_count(held) > 1);
             kept.sweep_at = (2 * kept.all.len()).max(FIRST_SWEEP);
         }
-        let new = Arc::new(value.clone());
+        let new = new().into();
         kept.all.insert(Arc::clone(&new));
         new
     }
@@ -251,12 +251,12 @@ mod tests {
     #[test]
     fn what_is_equal_is_kept_once_and_what_nobody_holds_is_swept() {
         let shared = Shared::default();
-        let (one, other) = (shared.of(&0), shared.of(&0));
+        let (one, other) = (shared.of(&0, || 0), shared.of(&0, || 0));
         assert!(Arc::ptr_eq(&one, &other));
         for number in 0..10 * FIRST_SWEEP {
-            shared.of(&number);
+            shared.of(&number, || number);
         }
         assert!(shared.0.lock().unwrap().all.len() <= FIRST_SWEEP);
-        assert!(Arc::ptr_eq(&one, &shared.of(&0)));
+        assert!(Arc::ptr_eq(&one, &shared.of(&0, || 0)));
     }
 }

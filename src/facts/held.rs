@@ -93,13 +93,13 @@ impl Held {
 
     /// Holds `known` under `key`, in place of what was there.
     pub(super) fn set_proof(&self, key: &ProofKey, known: &Known) {
-        let under = Under { epoch: self.epochs.of(&key.epoch), known: known.clone() };
+        let under = Under { epoch: self.epochs.of(&key.epoch, || key.epoch), known: known.clone() };
         self.entries.change(&key.repository, &key.digest, |entry| entry.proof = Some(under.clone()));
     }
 
     /// What is there under `key`, or `known` from now on.
     pub(super) fn proof_or(&self, key: &ProofKey, known: &Known) -> Arc<Proof> {
-        let under = Under { epoch: self.epochs.of(&key.epoch), known: known.clone() };
+        let under = Under { epoch: self.epochs.of(&key.epoch, || key.epoch), known: known.clone() };
         self.entries.change(&key.repository, &key.digest, |entry| {
             let there = entry.proof.take().filter(|there| there.is_of(key)).unwrap_or_else(|| under.clone());
             Arc::clone(&entry.proof.insert(there).known.proof)

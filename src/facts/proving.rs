@@ -12,8 +12,7 @@ use crate::facts::error::FactsError;
 use crate::facts::flights::Flights;
 use crate::facts::held::{Held, Known};
 use crate::facts::store::{FactStore, ProofKey};
-use crate::remembered::Shared;
-use crate::verify::{Coverage, Proof, Signer};
+use crate::verify::{Coverage, Proof, Signers};
 
 /// What a package costs in memory beside its text: its place in the list, and names, versions and licences of their own.
 const PER_PACKAGE: usize = 128;
@@ -27,7 +26,7 @@ pub(super) struct Proofs {
     store: Arc<dyn FactStore>,
     clock: Arc<dyn Clock>,
     held: Arc<Held>,
-    signers: Arc<Shared<Signer>>,
+    signers: Arc<Signers>,
     flights: Flights<ProofKey>,
 }
 

@@ -218,7 +218,7 @@ impl Builder {
     fn may_say(&self, id: &str, signer: &Signer) -> bool {
         match (&self.signs, signer) {
             (Signs::Key(_) | Signs::Certificate { subject: SubjectRule::Glob(_), .. }, _) => self.id.matches(id),
-            (Signs::Certificate { .. }, Signer::Certificate(certificate)) => certificate.subject == id,
+            (Signs::Certificate { .. }, Signer::Certificate(certificate)) => *certificate.subject == *id,
             (Signs::Certificate { .. }, Signer::Key { .. }) => false,
         }
     }
@@ -248,7 +248,7 @@ impl Builder {
             return false;
         };
         let (workflow, _) = self.id.as_str().split_once('@').unwrap_or((self.id.as_str(), ""));
-        let (called, _) = certificate.subject.split_once('@').unwrap_or((&certificate.subject, ""));
+        let (called, _) = certificate.subject.split_once('@').unwrap_or((&*certificate.subject, ""));
         **issuer == *certificate.issuer && workflow == called && !is_release(&certificate.subject)
     }
 

@@ -121,7 +121,7 @@ impl CertificateIdentity {
     }
 
     fn check(&self, certificate: &Certificate) -> Result<(), Reason> {
-        if certificate.trust != *self.trust {
+        if *certificate.trust != *self.trust {
             let text = format!("proved by trust domain {}, expected {}", shown(&certificate.trust), self.trust);
             return because(ReasonCode::WrongTrust, text);
         }

@@ -29,17 +29,17 @@ pub(in crate::verify) fn claims(der: &DerCertificate, trust: &str) -> Result<Cer
     let source_repository =
         new.source_repository_uri.or_else(|| by_name.map(|name| format!("https://github.com/{name}")));
     Ok(Certificate {
-        trust: trust.to_owned(),
-        subject: subject(der)?,
-        build_signer: new.build_signer_uri,
-        runner_environment: new.runner_environment,
-        source_repository,
-        source_commit: new.source_repository_digest.or(old.workflow_sha),
-        source_ref: new.source_repository_ref.or(old.workflow_ref),
-        build_config: new.build_config_uri,
-        build_trigger: new.build_trigger.or(old.workflow_trigger),
-        run_invocation: new.run_invocation_uri,
-        issuer,
+        trust: trust.into(),
+        subject: subject(der)?.into(),
+        build_signer: new.build_signer_uri.map(Into::into),
+        runner_environment: new.runner_environment.map(Into::into),
+        source_repository: source_repository.map(Into::into),
+        source_commit: new.source_repository_digest.or(old.workflow_sha).map(Into::into),
+        source_ref: new.source_repository_ref.or(old.workflow_ref).map(Into::into),
+        build_config: new.build_config_uri.map(Into::into),
+        build_trigger: new.build_trigger.or(old.workflow_trigger).map(Into::into),
+        run_invocation: new.run_invocation_uri.map(Into::into),
+        issuer: issuer.into(),
     })
 }
 

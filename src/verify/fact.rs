@@ -67,32 +67,33 @@ pub enum Signer {
     },
 }
 
-/// The claims of a signing certificate (Fulcio's `oid-info.md`, 1.3.6.1.4.1.57264.1).
+/// The claims of a signing certificate (Fulcio's `oid-info.md`, 1.3.6.1.4.1.57264.1). Most of its texts are those of the
+/// certificates before it, so they can be shared.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Certificate {
     /// The trust domain under which it was proved.
-    pub trust: String,
+    pub trust: Arc<str>,
     /// The OIDC issuer (.8, or .1).
-    pub issuer: String,
+    pub issuer: Arc<str>,
     /// The subject alternative name: a URI or an e-mail address.
-    pub subject: String,
+    pub subject: Arc<str>,
     /// Build signer URI (.9).
-    pub build_signer: Option<String>,
+    pub build_signer: Option<Arc<str>>,
     /// Runner environment (.11).
-    pub runner_environment: Option<String>,
+    pub runner_environment: Option<Arc<str>>,
     /// Source repository URI (.12; from .5 where only that is there, for GitHub's issuer).
-    pub source_repository: Option<String>,
+    pub source_repository: Option<Arc<str>>,
     /// Source repository digest, the commit (.13, or .3).
-    pub source_commit: Option<String>,
+    pub source_commit: Option<Arc<str>>,
     /// Source repository ref (.14, or .6).
-    pub source_ref: Option<String>,
+    pub source_ref: Option<Arc<str>>,
     /// Build config URI, the workflow (.18).
-    pub build_config: Option<String>,
+    pub build_config: Option<Arc<str>>,
     /// Build trigger (.20, or .2).
-    pub build_trigger: Option<String>,
+    pub build_trigger: Option<Arc<str>>,
     /// Run invocation URI (.21).
-    pub run_invocation: Option<String>,
+    pub run_invocation: Option<Arc<str>>,
 }
 
 /// What stands behind the time of signing.
@@ -217,11 +218,48 @@ pub enum Coverage {
 impl Proof {
     /// The same in less memory, for a long time: whoever signed is one of `signers`.
     #[must_use]
-    pub(crate) fn compact(mut self, signers: &Shared<Signer>) -> Self {
+    pub(crate) fn compact(mut self, signers: &Signers) -> Self {
         for fact in self.facts.iter_mut().filter_map(Arc::get_mut) {
             fact.signer = signers.of(&fact.signer);
         }
         self
+    }
+}
+
+/// All who signed what is held in memory, each once.
+#[derive(Debug, Default)]
+pub(crate) struct Signers {
+    signers: Shared<Signer>,
+    texts: Shared<str>,
+}
+
+impl Signers {
+    fn of(&self, signer: &Signer) -> Arc<Signer> {
+        self.signers.of(signer, || match signer {
+            Signer::Key { .. } => signer.clone(),
+            Signer::Certificate(certificate) => Signer::Certificate(Box::new(certificate.sharing(&self.texts))),
+        })
+    }
+}
+
+impl Certificate {
+    /// The same with texts out of `texts`.
+    fn sharing(&self, texts: &Shared<str>) -> Self {
+        let shared = |text: &Arc<str>| texts.of(text, || text.to_string());
+        let perhaps = |text: &Option<Arc<str>>| text.as_ref().map(shared);
+        Self {
+            trust: shared(&self.trust),
+            issuer: shared(&self.issuer),
+            subject: shared(&self.subject),
+            build_signer: perhaps(&self.build_signer),
+            runner_environment: perhaps(&self.runner_environment),
+            source_repository: perhaps(&self.source_repository),
+            source_commit: perhaps(&self.source_commit),
+            source_ref: perhaps(&self.source_ref),
+            build_config: perhaps(&self.build_config),
+            build_trigger: perhaps(&self.build_trigger),
+            run_invocation: perhaps(&self.run_invocation),
+        }
     }
 }
 

@@ -40,6 +40,8 @@ pub use attestation::{Relayed, check_attestations};
 pub use fact::{Certificate, Claim, Coverage, Fact, Flaw, FlawKind, LogProof, Proof, Signer};
 pub use few::{Few, Several};
 
+pub(crate) use fact::Signers;
+
 /// The manifest that evidence should be about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {

@@ -110,9 +110,9 @@ impl Envelope {
         // Expired at its expiry; valid up to and with the end of a certificate.
         let expiry = expiry.map(|expiry| expiry - SignedDuration::from_nanos(1));
         let signer = Certificate {
-            trust: store.name().to_owned(),
-            issuer: name::text(&anchor.tbs_certificate.subject)?,
-            subject: name::text(&chain.leaf().tbs_certificate.subject)?,
+            trust: store.name().into(),
+            issuer: name::text(&anchor.tbs_certificate.subject)?.into(),
+            subject: name::text(&chain.leaf().tbs_certificate.subject)?.into(),
             ..Certificate::default()
         };
         Ok(Standing {

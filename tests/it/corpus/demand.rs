@@ -37,7 +37,7 @@ pub(crate) fn judge(
 fn meets(fact: &Fact, check: &Check) -> Result<String, String> {
     match (fact.signer(), &check.policy.key) {
         (Signer::Key { .. }, Some(_)) => {}
-        (Signer::Certificate(certificate), None) if certificate.trust == OF_THE_CASE => {
+        (Signer::Certificate(certificate), None) if *certificate.trust == *OF_THE_CASE => {
             if !is_by(certificate, &check.policy) {
                 return Err(format!("signed by {} of {}", certificate.subject, certificate.issuer));
             }
@@ -53,11 +53,11 @@ fn meets(fact: &Fact, check: &Check) -> Result<String, String> {
 fn is_by(certificate: &Certificate, demand: &Demand) -> bool {
     let named = demand.identity.is_some() || demand.identity_regexp.is_some();
     let repository = demand.gh_repository.as_ref().map(|name| format!("https://github.com/{name}"));
-    demand.identity.as_ref().is_none_or(|identity| *identity == certificate.subject)
+    demand.identity.as_ref().is_none_or(|identity| **identity == *certificate.subject)
         && demand.identity_regexp.as_ref().is_none_or(|regex| Regex::new(regex).unwrap().is_match(&certificate.subject))
-        && (!named || demand.issuer.as_deref().unwrap_or_default() == certificate.issuer)
-        && (repository.is_none() || repository == certificate.source_repository)
-        && (demand.gh_ref.is_none() || demand.gh_ref == certificate.source_ref)
+        && (!named || demand.issuer.as_deref().unwrap_or_default() == &*certificate.issuer)
+        && (repository.is_none() || repository.as_deref() == certificate.source_repository.as_deref())
+        && (demand.gh_ref.is_none() || demand.gh_ref.as_deref() == certificate.source_ref.as_deref())
 }
 
 fn says(fact: &Fact, check: &Check) -> bool {
