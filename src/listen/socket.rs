@@ -193,6 +193,7 @@ mod tests {
         let mut writes = 0;
         while !queue.is_empty() {
             let mut written = write(socket, &queue).await?;
+            assert!(written > 0, "nothing is written, and it is no error");
             writes += 1;
             while written > 0 {
                 let here = written.min(queue[0].len());
