@@ -6,14 +6,13 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::content::error::FlightError;
 use crate::content::flights::Listing;
+use crate::content::intake::{Intake, gather};
 use crate::content::passage::Handover;
-use crate::content::shelf::{CHUNK, Shelf, chunk, hash};
+use crate::content::shelf::{Shelf, chunk, hash};
 use crate::content::store::{Draft, ReadAt, Stored};
 use crate::content::supply::{Broken, Supply, Wanted};
 use crate::oci::Hasher;
@@ -85,7 +84,7 @@ impl Flight {
             return Ok(Arrival::Kept(sound));
         }
         let mut supply = Supply::open(self.wanted.clone()).await?;
-        let draft = match self.shelf.store.begin(self.wanted.digest).await {
+        let draft = match self.shelf.store.begin(self.wanted.digest, supply.total()).await {
             Ok(draft) => draft,
             Err(error) => return self.hand_over(supply, None, error).await,
         };
@@ -154,7 +153,7 @@ impl Flight {
     }
 
     fn publish(&self, intake: &Intake, supply: &Supply) {
-        let (bytes, total, written) = (intake.draft.bytes(), supply.total(), intake.written);
+        let (Stored { size: written, bytes }, total) = (intake.stored(), supply.total());
         self.progress.send_replace(Progress::Growing { bytes, total, written });
     }
 
@@ -165,8 +164,8 @@ impl Flight {
         let (hasher, arrived) = match intake {
             None => (Hasher::new(), None),
             Some(intake) => {
-                let arrived = Stored { size: intake.written, bytes: intake.draft.bytes() };
-                (intake.hashing.await.map_err(io::Error::other)?, Some(arrived))
+                let arrived = intake.stored();
+                (intake.finish().await?.1, Some(arrived))
             }
         };
         let Some(total) = supply.total() else { return Err(failure) };
@@ -176,10 +175,9 @@ impl Flight {
     }
 
     async fn prove(&self, intake: Intake) -> io::Result<Arrival> {
-        let Intake { draft, hashing, written } = intake;
-        let found = hashing.await.map_err(io::Error::other)?.finish();
-        self.wanted.check(found).inspect_err(|_| self.shelf.metrics.mismatches.inc())?;
-        let stored = Stored { size: written, bytes: draft.bytes() };
+        let stored = intake.stored();
+        let (draft, hasher) = intake.finish().await?;
+        self.wanted.check(hasher.finish()).inspect_err(|_| self.shelf.metrics.mismatches.inc())?;
         Ok(Arrival::Whole(draft, stored))
     }
 
@@ -196,49 +194,4 @@ impl Flight {
             }
         }
     }
-}
-
-/// What has arrived. Hashing is a step behind writing, so that neither waits for the other, nor the origin for either.
-struct Intake {
-    draft: Box<dyn Draft>,
-    hashing: JoinHandle<Hasher>,
-    written: u64,
-}
-
-impl Intake {
-    fn new(draft: Box<dyn Draft>) -> Self {
-        Self { draft, hashing: spawn_blocking(Hasher::new), written: 0 }
-    }
-
-    async fn write(&mut self, pieces: &[Bytes]) -> io::Result<()> {
-        self.draft.append(pieces.to_vec()).await?;
-        self.written += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
-        Ok(())
-    }
-
-    /// Begins to hash `pieces`, once what came before them is hashed.
-    async fn hash(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
-        let mut hasher = (&mut self.hashing).await.map_err(io::Error::other)?;
-        self.hashing = spawn_blocking(move || {
-            for piece in &pieces {
-                hasher.update(piece);
-            }
-            hasher
-        });
-        Ok(())
-    }
-}
-
-/// `first`, and what else is there already, up to a chunk: the first bytes pass at once, and many small ones are written
-/// together.
-fn gather(first: Bytes, supply: &mut Supply) -> Vec<Bytes> {
-    let mut size = first.len();
-    let mut pieces = vec![first];
-    while size < CHUNK
-        && let Some(piece) = supply.ready()
-    {
-        size += piece.len();
-        pieces.push(piece);
-    }
-    pieces
 }

@@ -179,7 +179,7 @@ impl Library {
 
     async fn store(&self, digest: Digest, bytes: Bytes) -> io::Result<()> {
         let size = bytes.len() as u64;
-        let mut draft = self.shelf.store.begin(digest).await?;
+        let mut draft = self.shelf.store.begin(digest, Some(size)).await?;
         draft.append(vec![bytes]).await?;
         draft.commit().await?;
         self.shelf.usage.grew(size);

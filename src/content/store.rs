@@ -23,8 +23,9 @@ pub trait ContentStore: Debug + Send + Sync {
     /// All that is committed under digests whose first byte is `shard`, in no order.
     async fn list(&self, shard: u8) -> io::Result<Vec<Item>>;
 
-    /// Begins a new content, to be committed under `digest`. Invisible until then.
-    async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>>;
+    /// Begins a new content, to be committed under `digest`. Invisible until then. `size` is how many bytes it will have, as
+    /// far as is known: a store without room for them may say so at once.
+    async fn begin(&self, digest: Digest, size: Option<u64>) -> io::Result<Box<dyn Draft>>;
 
     /// Forgets what is committed under `digest`; readers that have it open go on.
     async fn remove(&self, digest: Digest) -> io::Result<()>;

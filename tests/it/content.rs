@@ -559,7 +559,7 @@ impl ContentStore for Late {
         Ok(Vec::new())
     }
 
-    async fn begin(&self, _: Digest) -> io::Result<Box<dyn Draft>> {
+    async fn begin(&self, _: Digest, _: Option<u64>) -> io::Result<Box<dyn Draft>> {
         Ok(Box::new(Letter))
     }
 

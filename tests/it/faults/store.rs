@@ -94,7 +94,7 @@ impl ContentStore for Failing {
         Ok(Vec::new())
     }
 
-    async fn begin(&self, digest: Digest) -> io::Result<Box<dyn Draft>> {
+    async fn begin(&self, digest: Digest, _: Option<u64>) -> io::Result<Box<dyn Draft>> {
         self.reach(Step::Begin)?;
         Ok(Box::new(FailingDraft { store: self.clone(), digest, bytes: Arc::default() }))
     }
