@@ -142,6 +142,20 @@ impl Connection {
         if taken == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(taken as u64) }
     }
 
+    /// Receives some of what comes next into `piece`, and says how much.
+    pub(crate) fn receive(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let ahead = self.ahead.len().min(piece.len());
+        if ahead > 0 {
+            piece[..ahead].copy_from_slice(&self.ahead[..ahead]);
+            self.ahead.drain(..ahead);
+            return Ok(ahead);
+        }
+        match &mut self.stream {
+            Stream::Plain(socket) => socket.read(piece),
+            Stream::Tls(stream) => stream.read(piece),
+        }
+    }
+
     fn head(&mut self) -> io::Result<String> {
         let mut piece = [0; 4096];
         loop {

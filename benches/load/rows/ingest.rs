@@ -1,43 +1,101 @@
 //! Row 11: how fast content comes in: received, hashed and written, against the hash alone.
 
-use std::time::Instant;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bonafide::oci::Hasher;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::Effort;
 use crate::bed::{Bed, blob_path};
-use crate::compare::{Figures, print};
+use crate::compare::{Figures, cpu_of, print};
 use crate::process::{BOTH, SERVERS};
 use crate::systems::bonafide::{Place, start_at};
 use crate::systems::cold::{Rate, Upstream, folder_for};
 
 const MIB: f64 = (1_u64 << 20) as f64;
+const GIB: f64 = (1_u64 << 30) as f64;
 /// What the hash alone takes, over and over.
 const PIECE: usize = 256 * 1024;
 
-/// The hash and Bonafide take turns: on one core, where receiving and writing come on top of hashing, and on two.
+/// The hash, a bare loop and Bonafide take turns: on one core, where receiving and writing come on top of hashing, and on two,
+/// which the upstream shares.
 pub(crate) fn ingest(bed: &Bed, effort: Effort) {
-    let (mut hashed, mut one, mut two) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut hashed, mut bare, mut one, mut two) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..effort.rounds {
         hashed.push(hash_alone(bed.cold_blob.1));
+        bare.push(in_a_bare_loop(bed));
         one.push(taken_in(bed, SERVERS));
         two.push(taken_in(bed, BOTH));
     }
     let title =
         format!("11  a blob of {} MiB comes in (ratio: below 1, Bonafide is that much slower)", bed.cold_blob.1 >> 20);
-    for (name, turns) in [("on one core", one), ("on two cores", two)] {
-        print(&format!("{title}, {name}"), &["bonafide", "SHA-256 alone"], &[turns, hashed.clone()]);
-    }
+    print(
+        &format!("{title}, on one core"),
+        &["bonafide", "SHA-256 alone", "a bare loop"],
+        &[one, hashed.clone(), bare],
+    );
+    print(&format!("{title}, on two cores"), &["bonafide", "SHA-256 alone"], &[two, hashed]);
 }
 
 fn hash_alone(size: u64) -> Figures {
-    let (piece, start, mut hasher, mut left) = (vec![7; PIECE], Instant::now(), Hasher::new(), size);
-    while left > 0 {
-        hasher.update(&piece);
-        left = left.saturating_sub(PIECE as u64);
+    let (piece, mut hasher, mut left) = (vec![7; PIECE], Hasher::new(), size);
+    measured(size, || {
+        while left > 0 {
+            hasher.update(&piece);
+            left = left.saturating_sub(PIECE as u64);
+        }
+        std::hint::black_box(hasher.finish());
+    })
+}
+
+/// The same work without a server around it, on the core of servers: what one core can do.
+fn in_a_bare_loop(bed: &Bed) -> Figures {
+    let (upstream, folder) = (Upstream::start(bed, Rate::Unlimited), folder_for(bed, "bare"));
+    let (path, (digest, size)) = (blob_path(bed.cold_blob.0), bed.cold_blob);
+    touch_memory(&folder, size);
+    let client = upstream.system.client(bed);
+    let work = || {
+        stay_on(SERVERS);
+        let file = File::create(folder.join("blob")).unwrap();
+        let mut connection = client.connect();
+        let (mut piece, mut hasher, mut at) = (vec![0; PIECE], Hasher::new(), 0);
+        measured(size, || {
+            assert_eq!(connection.get(&path).unwrap(), size);
+            fallocate(&file, FallocateFlags::KEEP_SIZE, 0, size).unwrap();
+            while at < size {
+                let received = connection.receive(&mut piece).unwrap();
+                hasher.update(&piece[..received]);
+                file.write_all_at(&piece[..received], at).unwrap();
+                at += received as u64;
+            }
+            assert_eq!(hasher.finish(), digest);
+        })
+    };
+    std::thread::scope(|scope| scope.spawn(work).join().unwrap())
+}
+
+/// Has this thread run on `core` alone.
+fn stay_on(core: &str) {
+    let mut cores = CpuSet::new();
+    cores.set(core.parse().unwrap());
+    sched_setaffinity(None, &cores).unwrap();
+}
+
+/// Writes twice `size` bytes, and forgets them. A virtual machine is given memory when that is written to first, which takes
+/// longer than to receive, hash and write what comes to lie in it, and is no work of whoever writes.
+fn touch_memory(folder: &Path, size: u64) {
+    let (path, piece) = (folder.join("touched"), vec![1; PIECE]);
+    let mut file = File::create(&path).unwrap();
+    for _ in 0..2 * size / PIECE as u64 {
+        file.write_all(&piece).unwrap();
     }
-    std::hint::black_box(hasher.finish());
-    speed(size, start)
+    fs::remove_file(path).unwrap();
 }
 
 /// The client asks for the last byte: it comes when the digest holds.
@@ -49,12 +107,27 @@ fn taken_in(bed: &Bed, cores: &str) -> Figures {
     let length = connection.get(&bed.manifest_path()).unwrap();
     connection.skip(length).unwrap();
     let (path, size) = (blob_path(bed.cold_blob.0), bed.cold_blob.1);
+    touch_memory(&folder, size);
     let start = Instant::now();
-    let length = connection.get_part(&path, (size - 1, size - 1)).unwrap();
-    connection.skip(length).unwrap();
-    speed(size, start)
+    let (cpu, ()) = cpu_of(&system.process, || {
+        let length = connection.get_part(&path, (size - 1, size - 1)).unwrap();
+        connection.skip(length).unwrap();
+    });
+    figures(size, start.elapsed(), cpu)
 }
 
-fn speed(size: u64, start: Instant) -> Figures {
-    vec![("MiB/s", size as f64 / MIB / start.elapsed().as_secs_f64())]
+/// The figures of `work`, which this thread does and which takes in `size` bytes.
+fn measured(size: u64, work: impl FnOnce()) -> Figures {
+    let (start, cpu) = (Instant::now(), thread_cpu());
+    work();
+    figures(size, start.elapsed(), thread_cpu().saturating_sub(cpu).as_secs_f64())
+}
+
+fn thread_cpu() -> Duration {
+    clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
+}
+
+fn figures(size: u64, elapsed: Duration, cpu: f64) -> Figures {
+    let size = size as f64;
+    vec![("MiB/s", size / MIB / elapsed.as_secs_f64()), ("CPU s/GiB", cpu * GIB / size)]
 }
