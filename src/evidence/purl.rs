@@ -12,6 +12,9 @@ use percent_encoding::percent_decode_str;
 /// has none, a missing one, qualifiers that cannot be read. A text whose spelling reads back as that of another package is
 /// none: it could stand for either, and whoever denies one of them must find it among what cannot be read.
 pub fn canonical_purl(text: &str) -> Option<String> {
+    if is_canonical(text) {
+        return Some(text.to_owned());
+    }
     let spelling = parse_purl(text)?.to_string();
     (is_plain(&spelling) || parse_purl(&spelling)?.to_string() == spelling).then_some(spelling)
 }
@@ -31,6 +34,32 @@ fn is_plain(spelling: &str) -> bool {
         && path.split('/').all(is_step)
         && version.bytes().all(is_literal)
         && pairs.all(|pair| pair.split('=').count() == 2 && pair.split('=').all(is_step))
+}
+
+/// Whether `text` is sure to be its own canonical spelling, by its letters and by what the usual types say of theirs. So
+/// nearly all are, and need not be taken apart and put together.
+fn is_canonical(text: &str) -> bool {
+    let (rest, qualifiers) = cut(text.strip_prefix("pkg:").unwrap_or_default(), '?');
+    let (kind, path) = cut(cut(rest, '@').0, '/');
+    let is_lower = || !path.bytes().any(|c| c.is_ascii_uppercase());
+    let is_one_step = || !path.contains('/');
+    let is_of_type = match kind {
+        "maven" => true,
+        "cargo" | "gem" | "nuget" => is_one_step(),
+        "pypi" => is_one_step() && is_lower() && !path.contains('_'),
+        "npm" | "golang" | "deb" | "rpm" | "apk" => is_lower(),
+        _ => false,
+    };
+    is_of_type && !text.ends_with('?') && are_in_order(qualifiers) && is_plain(text)
+}
+
+/// Whether qualifiers have keys in lower case, and in their order.
+fn are_in_order(qualifiers: &str) -> bool {
+    let key = |pair| cut(pair, '=').0;
+    let is_key =
+        |key: &str| !key.starts_with(|c: char| c.is_ascii_digit()) && !key.bytes().any(|c| c.is_ascii_uppercase());
+    let keys = || qualifiers.split('&').map(key);
+    keys().all(is_key) && keys().is_sorted_by(|one, next| one < next)
 }
 
 /// The parts of a package URL in canonical form, in which `@`, `?` and `#` are separators wherever they stand.
@@ -69,6 +98,11 @@ impl<'a> Purl<'a> {
         self.version.map(decoded)
     }
 
+    /// Whether there is a version.
+    pub fn has_version(&self) -> bool {
+        self.version.is_some()
+    }
+
     /// The qualifiers as written, `key=value`.
     pub fn qualifiers(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.qualifiers.split('&').filter(|qualifier| !qualifier.is_empty())
@@ -82,15 +116,18 @@ impl<'a> Purl<'a> {
 
     /// What two URLs have in common if they are of one package: the type and the name, without regard to case, and for
     /// `PyPI` without regard to how `-`, `_` and `.` are written (PEP 503).
-    pub fn key(&self) -> String {
+    pub fn key(&self) -> Cow<'a, str> {
+        let mut key = Cow::Borrowed(self.name);
         // Some generators escape the slash between scope and name.
-        let mut key = self.name.to_lowercase().replace("%2f", "/");
+        if key.bytes().any(|c| c.is_ascii_uppercase() || !c.is_ascii()) || key.contains("%2f") {
+            key = key.to_lowercase().replace("%2f", "/").into();
+        }
         for (alias, kind) in SAME_TYPES {
             if let Some(rest) = key.strip_prefix(alias) {
-                key = format!("{kind}{rest}");
+                key = format!("{kind}{rest}").into();
             }
         }
-        if key.starts_with("pkg:pypi/") { one_separator(&key) } else { key }
+        if key.starts_with("pkg:pypi/") { one_separator(&key).into() } else { key }
     }
 }
 
@@ -246,7 +283,7 @@ mod tests {
             "pkg:deb/debian/apt@2.2.4?arch=amd64&distro=debian-11",
             "pkg:golang/github.com/sirupsen/logrus@v1.9.0",
         ] {
-            assert!(canonical_purl(text).as_deref() == Some(text) && is_plain(text), "{text}");
+            assert!(canonical_purl(text).as_deref() == Some(text) && is_canonical(text), "{text}");
         }
         for text in
             ["pkg:npm/a@1%2F2", "pkg:npm/a?b=c%26d", "pkg:npm/a/%401", "pkg:npm/a#b", "pkg:npm/../a", "pkg:npm/a@1@2"]
@@ -291,6 +328,19 @@ mod tests {
         }
 
         #[test]
+        fn what_is_taken_as_canonical_is_what_it_would_be_spelled_as(
+            kind in "npm|pypi|deb|rpm|apk|golang|maven|cargo|gem|nuget|[a-zA-Z/]{1,4}",
+            path in "(%40)?[a-zA-Z0-9._/-]{1,6}(/[a-z._]{0,3})?",
+            version in "(@[a-zA-Z0-9._-]{0,4})?",
+            qualifiers in "(\\?[a-cA0=&]{0,9})?",
+        ) {
+            let text = format!("pkg:{kind}/{path}{version}{qualifiers}");
+            if is_canonical(&text) {
+                prop_assert_eq!(parse_purl(&text).map(|purl| purl.to_string()), Some(text));
+            }
+        }
+
+        #[test]
         fn the_canonical_spelling_is_its_own(tail in "[a-z]{1,5}/[a-zA-Z%@._/-]{1,9}(@[0-9.+]{1,5})?(\\?[a-z=&]{0,5})?") {
             if let Some(once) = canonical_purl(&format!("pkg:{tail}")) {
                 prop_assert_eq!(canonical_purl(&once), Some(once));
@@ -299,7 +349,7 @@ mod tests {
 
         #[test]
         fn case_and_escapes_change_no_key(kind in "(npm|golang|maven|gem)", name in "[a-zA-Z@._-]{1,9}") {
-            let key = |text: &str| canonical_purl(text).map(|purl| Purl::of(&purl).key());
+            let key = |text: &str| canonical_purl(text).map(|purl| Purl::of(&purl).key().into_owned());
             let escaped = name.bytes().map(|byte| format!("%{byte:02x}")).collect::<Vec<_>>().concat();
             let plain = key(&format!("pkg:{kind}/{}", name.replace('@', "%40")));
             prop_assert_eq!(&key(&format!("pkg:{kind}/{escaped}")), &plain);

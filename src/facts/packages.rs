@@ -156,7 +156,7 @@ fn entry(package: &Package) -> Option<IndexedPackage> {
     let purl = Purl::of(text);
     let version = purl.version().map(Cow::into_owned);
     let version = version.or_else(|| package.version.as_deref().map(str::to_owned));
-    Some(IndexedPackage { name: purl.key(), version: version.unwrap_or_default(), purl: text.to_owned() })
+    Some(IndexedPackage { name: purl.key().into_owned(), version: version.unwrap_or_default(), purl: text.to_owned() })
 }
 
 #[cfg(test)]

@@ -68,19 +68,25 @@ impl DenyList {
     /// The first entry that denies `package` by its URL, or the source package that the URL names.
     pub(super) fn find(&self, package: &Package) -> Option<Hit<'_>> {
         let purl = Purl::of(package.purl.as_deref()?);
-        let version = purl.version().or_else(|| package.version.as_deref().map(Cow::Borrowed));
-        let version = version.map(|version| with_epoch(&purl, version));
-        self.find_named(&purl.key(), &purl, version.as_deref()).or_else(|| self.find_source(&purl, version.as_deref()))
+        let key = purl.key();
+        let version = || {
+            let version = purl.version().or_else(|| package.version.as_deref().map(Cow::Borrowed));
+            version.map(|version| with_epoch(&purl, version))
+        };
+        self.find_named(&key, &purl, version).or_else(|| self.find_source(&key, &purl, version))
     }
 
     /// The first entry that denies a package without URL: whatever type it is of, it has that name and version.
     pub(super) fn find_by_name(&self, package: &Package) -> Option<Hit<'_>> {
-        let name = package.unread.as_deref().filter(|_| package.name.is_empty()).unwrap_or(&package.name);
-        let name = name.trim().to_lowercase().replace('@', "%40").replace(':', "/");
-        if package.purl.is_some() || name.is_empty() {
+        if package.purl.is_some() {
             return None;
         }
-        let version = package.version.as_deref();
+        let name = package.unread.as_deref().filter(|_| package.name.is_empty()).unwrap_or(&package.name);
+        let name = name.trim().to_lowercase().replace('@', "%40").replace(':', "/");
+        if name.is_empty() {
+            return None;
+        }
+        let version = || package.version.as_deref().map(Cow::Borrowed);
         let mut hits = self.prefixes.iter().filter_map(|prefix| {
             let key = format!("{prefix}{name}");
             self.find_named(&key, &Purl::of(&key), version)
@@ -88,10 +94,17 @@ impl DenyList {
         hits.next().map(|hit| Hit { certainty: Certainty::Name, ..hit })
     }
 
-    fn find_named(&self, key: &str, purl: &Purl<'_>, version: Option<&str>) -> Option<Hit<'_>> {
-        let mut unsure = None;
-        for entry in self.entries.get(key)?.iter().filter(|entry| entry.is_about(purl)) {
-            match entry.versions.contain(version) {
+    /// The version is asked for once there is an entry: hardly any package has one.
+    fn find_named<'v>(
+        &self,
+        key: &str,
+        purl: &Purl<'_>,
+        version: impl FnOnce() -> Option<Cow<'v, str>>,
+    ) -> Option<Hit<'_>> {
+        let entries = self.entries.get(key)?;
+        let (version, mut unsure) = (version(), None);
+        for entry in entries.iter().filter(|entry| entry.is_about(purl)) {
+            match entry.versions.contain(version.as_deref()) {
                 Membership::Yes => return Some(Hit { by: &entry.by, certainty: Certainty::Sure }),
                 Membership::Unknown => unsure = unsure.or(Some(entry)),
                 Membership::No => {}
@@ -102,11 +115,16 @@ impl DenyList {
 
     /// Distributions build several packages out of one source, and their advisories name the source: `upstream=glibc`, or
     /// `upstream=glibc@2.36-9`.
-    fn find_source(&self, purl: &Purl<'_>, version: Option<&str>) -> Option<Hit<'_>> {
-        let upstream = purl.qualifier("upstream").filter(|_| VENDORED.contains(&purl.kind()))?;
+    fn find_source<'v>(
+        &self,
+        key: &str,
+        purl: &Purl<'_>,
+        version: impl FnOnce() -> Option<Cow<'v, str>>,
+    ) -> Option<Hit<'_>> {
+        let upstream = VENDORED.contains(&purl.kind()).then(|| purl.qualifier("upstream"))??;
         let (name, source_version) = upstream.split_once('@').map_or((&*upstream, None), |(name, v)| (name, Some(v)));
-        let key = format!("{}{}", prefix(&purl.key()), name.to_lowercase());
-        self.find_named(&key, purl, source_version.or(version))
+        let key = format!("{}{}", prefix(key), name.to_lowercase());
+        self.find_named(&key, purl, || source_version.map(|version| version.to_owned().into()).or_else(version))
     }
 }
 
