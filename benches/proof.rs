@@ -386,6 +386,9 @@ async fn main() {
     if let Some(rounds) = after("--compare") {
         return compare(&bed, rounds.parse().unwrap());
     }
+    if after("--only").is_some_and(|part| part == "verdict") {
+        return verdict(&bed);
+    }
     each_form(&bed);
     verdict(&bed);
     large_sbom(&bed);
