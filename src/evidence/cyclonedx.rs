@@ -1,5 +1,6 @@
 //! CycloneDX JSON documents, 1.2 (the first in JSON) to 1.7: they differ in nothing that is read.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -7,43 +8,55 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::evidence::list::each;
-use crate::evidence::packages::{Listed, Packages, is_license};
-use crate::evidence::strict::read_checked;
-use crate::evidence::text::Text;
+use crate::evidence::packages::{Bill, Listed, Packages, is_license};
+use crate::evidence::strict::read_text_strictly;
+use crate::evidence::text::{Text, Word};
 use crate::evidence::{Malformed, Sbom, SbomFormat};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document<'a> {
+    #[serde(default)]
     bom_format: String,
+    #[serde(default)]
     spec_version: String,
-    #[serde(borrow)]
-    metadata: Option<Metadata<'a>>,
-    #[serde(borrow)]
-    components: Option<&'a RawValue>,
+    metadata: Option<Metadata>,
+    #[serde(default, deserialize_with = "packages")]
+    components: Packages,
+    #[serde(rename = "Data", borrow)]
+    data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Metadata<'a> {
-    #[serde(borrow)]
-    component: Option<&'a RawValue>,
+struct Metadata {
+    #[serde(default, deserialize_with = "packages")]
+    component: Packages,
 }
 
-/// Reads a document: all its components at any depth, and the one that it is about.
+/// Reads a document in one pass: all its components at any depth, and the one that it is about.
 ///
 /// # Errors
 /// [`Malformed`] if it is no CycloneDX 1 document, or lists too many components.
-pub(in crate::evidence) fn read(json: &str) -> Result<Sbom, Malformed> {
-    let document: Document<'_> = read_checked(json.as_bytes())?;
+pub(in crate::evidence) fn read(json: &str) -> Result<Bill<'_>, Malformed> {
+    let document: Document<'_> = read_text_strictly(json)?;
+    if let Some(data) = document.data {
+        return Ok(Bill::Wrapped(data));
+    }
     if document.bom_format != "CycloneDX" || !document.spec_version.starts_with("1.") {
         return Err(Malformed::Json("no CycloneDX 1 document".to_owned()));
     }
-    let mut packages = Packages::default();
-    let about = document.metadata.and_then(|metadata| metadata.component);
-    for part in [about, document.components].into_iter().flatten() {
-        Components(&mut packages).read(part)?;
+    let mut packages = document.components;
+    if let Some(about) = document.metadata {
+        packages.join(about.component);
     }
-    Ok(Sbom { format: SbomFormat::CycloneDx, version: document.spec_version, packages: packages.finish()? })
+    let packages = packages.finish()?;
+    Ok(Bill::Read(Sbom { format: SbomFormat::CycloneDx, version: document.spec_version, packages }))
+}
+
+fn packages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Packages, D::Error> {
+    let mut packages = Packages::default();
+    Components(&mut packages).deserialize(deserializer)?;
+    Ok(packages)
 }
 
 /// A component or a list of components, to be added to the packages together with those inside of them.
@@ -60,13 +73,6 @@ enum Member {
     Components,
     #[serde(other)]
     Other,
-}
-
-impl Components<'_> {
-    fn read(self, json: &RawValue) -> Result<(), Malformed> {
-        let mut deserializer = serde_json::Deserializer::from_str(json.get());
-        self.deserialize(&mut deserializer).map_err(|error| Malformed::json(&error))
-    }
 }
 
 impl<'de> DeserializeSeed<'de> for Components<'_> {
@@ -97,17 +103,17 @@ impl<'de> Visitor<'de> for Components<'_> {
         let (mut listed, mut group) = (Listed::default(), None);
         while let Some(member) = members.next_key()? {
             match member {
-                Member::Group => group = members.next_value::<Text>()?.0,
-                Member::Name => listed.name = members.next_value::<Text>()?.0.unwrap_or_default(),
-                Member::Version => listed.version = members.next_value::<Text>()?.0,
-                Member::Purl => listed.purls.extend(members.next_value::<Option<_>>()?),
-                Member::Licenses => listed.licenses = members.next_value::<Licenses>()?.0,
+                Member::Group => group = members.next_value::<Text<'_>>()?.0,
+                Member::Name => listed.name = members.next_value::<Text<'_>>()?.0.unwrap_or_default(),
+                Member::Version => listed.version = members.next_value::<Text<'_>>()?.0,
+                Member::Purl => listed.purls.extend(members.next_value::<Option<Word<'_>>>()?.map(|Word(purl)| purl)),
+                Member::Licenses => listed.licenses = members.next_value::<Licenses<'_>>()?.0,
                 Member::Components => members.next_value_seed(Components(self.0))?,
                 Member::Other => drop(members.next_value::<IgnoredAny>()?),
             }
         }
         if let Some(group) = group.filter(|group| !group.is_empty()) {
-            listed.name = format!("{group}/{}", listed.name);
+            listed.name = format!("{group}/{}", listed.name).into();
         }
         self.0.add(listed);
         Ok(())
@@ -115,26 +121,31 @@ impl<'de> Visitor<'de> for Components<'_> {
 }
 
 /// The licences of a component: expressions, identifiers, or names where there is no identifier.
-struct Licenses(Vec<String>);
+struct Licenses<'a>(Vec<Cow<'a, str>>);
 
 #[derive(Deserialize)]
-struct LicenseChoice {
-    license: Option<License>,
-    expression: Option<String>,
+struct LicenseChoice<'a> {
+    #[serde(borrow)]
+    license: Option<License<'a>>,
+    #[serde(borrow)]
+    expression: Option<Word<'a>>,
 }
 
 #[derive(Deserialize)]
-struct License {
-    id: Option<String>,
-    name: Option<String>,
+struct License<'a> {
+    #[serde(borrow)]
+    id: Option<Word<'a>>,
+    #[serde(borrow)]
+    name: Option<Word<'a>>,
 }
 
-impl<'de> Deserialize<'de> for Licenses {
+impl<'de: 'a, 'a> Deserialize<'de> for Licenses<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut licenses = Vec::new();
-        each(deserializer, |choice: LicenseChoice| {
+        each(deserializer, |choice: LicenseChoice<'de>| {
             let license = choice.license.and_then(|license| license.id.or(license.name));
-            licenses.extend([choice.expression, license].into_iter().flatten().filter(|text| is_license(text)));
+            let said = [choice.expression, license].into_iter().flatten().map(|Word(text)| text);
+            licenses.extend(said.filter(|text| is_license(text)));
         })?;
         Ok(Self(licenses))
     }
@@ -143,6 +154,10 @@ impl<'de> Deserialize<'de> for Licenses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read(json: &str) -> Result<Sbom, Malformed> {
+        super::read(json)?.sbom()
+    }
 
     fn purls(rest: &str) -> Vec<Option<String>> {
         let json = format!(r#"{{"bomFormat":"CycloneDX","specVersion":"1.5"{rest}}}"#);

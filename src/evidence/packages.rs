@@ -1,9 +1,12 @@
-//! The packages of an SBOM as they come in, bounded, and then in order.
+//! What a document that should be an SBOM is, and the packages of one as they come in, bounded, and then in order.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::evidence::{Malformed, Package, Purl, canonical_purl};
+use serde_json::value::RawValue;
+
+use crate::evidence::{Malformed, Package, Purl, Sbom, canonical_purl};
 use crate::limits;
 
 /// Longest text in the place of a package URL that is kept: it only tells people what could not be read.
@@ -17,20 +20,40 @@ pub(in crate::evidence) struct Packages {
     licenses: BTreeSet<Arc<str>>,
 }
 
+/// What a document was found to be.
+#[derive(Debug)]
+pub(in crate::evidence) enum Bill<'a> {
+    /// A bill of materials.
+    Read(Sbom),
+    /// An object with a member `Data`, which may be one.
+    Wrapped(&'a RawValue),
+}
+
+impl Bill<'_> {
+    /// # Errors
+    /// [`Malformed`] if it is not one by itself.
+    pub(in crate::evidence) fn sbom(self) -> Result<Sbom, Malformed> {
+        match self {
+            Self::Read(sbom) => Ok(sbom),
+            Self::Wrapped(_) => Err(Malformed::shape("a bill of materials that is wrapped where none should be")),
+        }
+    }
+}
+
 /// A package as its SBOM writes it, with any number of package URLs.
 #[derive(Default)]
-pub(in crate::evidence) struct Listed {
-    pub(in crate::evidence) name: String,
-    pub(in crate::evidence) version: Option<String>,
-    pub(in crate::evidence) purls: Vec<String>,
-    pub(in crate::evidence) licenses: Vec<String>,
+pub(in crate::evidence) struct Listed<'a> {
+    pub(in crate::evidence) name: Cow<'a, str>,
+    pub(in crate::evidence) version: Option<Cow<'a, str>>,
+    pub(in crate::evidence) purls: Vec<Cow<'a, str>>,
+    pub(in crate::evidence) licenses: Vec<Cow<'a, str>>,
 }
 
 impl Packages {
     /// Takes in a package, and once more for each further package URL that it has, so that none hides behind another.
     ///
     /// Those have no licences: copies of long lists would multiply what a document costs.
-    pub(in crate::evidence) fn add(&mut self, listed: Listed) {
+    pub(in crate::evidence) fn add(&mut self, listed: Listed<'_>) {
         if self.packages.len() > limits::PACKAGES {
             return;
         }
@@ -39,12 +62,12 @@ impl Packages {
         let licenses = self.interned(listed.licenses);
         self.push(match &purl {
             Some(url) => {
-                let version = listed.version.filter(|_| Purl::of(url).version().is_none());
+                let version = listed.version.filter(|_| !Purl::of(url).has_version());
                 Package { version: said(version.as_deref()), purl, licenses, ..Package::default() }
             }
             None => Package {
                 purl: None,
-                unread: said(listed.purls.iter().find_map(|text| text.get(..UNREAD_LENGTH).or(Some(text)))),
+                unread: said(listed.purls.iter().find_map(|text| text.get(..UNREAD_LENGTH).or(Some(&**text)))),
                 name: listed.name.into(),
                 version: said(listed.version.as_deref()),
                 licenses,
@@ -53,14 +76,19 @@ impl Packages {
         purls.for_each(|purl| self.push(Package { purl: Some(purl), ..Package::default() }));
     }
 
-    fn interned(&mut self, mut licenses: Vec<String>) -> Box<[Arc<str>]> {
+    /// Takes in those of `others` too.
+    pub(in crate::evidence) fn join(&mut self, others: Self) {
+        others.packages.into_iter().for_each(|package| self.push(package));
+    }
+
+    fn interned(&mut self, mut licenses: Vec<Cow<'_, str>>) -> Box<[Arc<str>]> {
         licenses.sort_unstable();
         licenses.dedup();
         licenses.into_iter().map(|text| self.license(text)).collect()
     }
 
-    fn license(&mut self, text: String) -> Arc<str> {
-        if let Some(known) = self.licenses.get(text.as_str()) {
+    fn license(&mut self, text: Cow<'_, str>) -> Arc<str> {
+        if let Some(known) = self.licenses.get(&*text) {
             return Arc::clone(known);
         }
         let text: Arc<str> = text.into();
@@ -82,7 +110,8 @@ impl Packages {
         if self.packages.len() > limits::PACKAGES {
             return Err(Malformed::TooMuch { what: "packages", limit: limits::PACKAGES as u64 });
         }
-        self.packages.sort_unstable();
+        // Generators write them in order, or in runs of such: what was sorted is not sorted anew.
+        self.packages.sort();
         self.packages.dedup();
         Ok(self.packages.into())
     }

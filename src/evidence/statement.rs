@@ -8,9 +8,11 @@ use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::evidence::list::AtMost;
+use crate::evidence::packages::Bill;
 use crate::evidence::quoted::unquoted;
-use crate::evidence::strict::{check_strictly, read_checked};
-use crate::evidence::{Malformed, Predicate, SbomFormat, Statement, cyclonedx, scan, slsa, spdx, summary, vex};
+use crate::evidence::strict::{check_strictly, read_strictly};
+use crate::evidence::text::Word;
+use crate::evidence::{Malformed, Predicate, Sbom, SbomFormat, Statement, cyclonedx, scan, slsa, spdx, summary, vex};
 use crate::limits;
 use crate::oci::Digest;
 
@@ -36,7 +38,7 @@ const PREDICATE_TYPE_LENGTH: usize = 1024;
 #[serde(rename_all = "camelCase")]
 struct Header<'a> {
     #[serde(rename = "_type", borrow)]
-    kind: Option<Cow<'a, str>>,
+    kind: Option<Word<'a>>,
     #[serde(default)]
     subject: AtMost<Subject, { limits::SUBJECTS }>,
     predicate_type: String,
@@ -68,17 +70,16 @@ impl Statement {
     /// [`Malformed`] if it is not strict JSON, not a statement of v0.1 or v1, beyond a bound ([`limits`]), or its
     /// predicate is of a type that is read and not of that type's shape. It is never read as another type instead.
     pub fn parse(payload: &[u8]) -> Result<Self, Malformed> {
-        check_strictly(payload)?;
-        let header: Header<'_> = read_checked(payload)?;
-        let statement_type = header.kind.unwrap_or_default();
-        if !STATEMENT_TYPES.contains(&&*statement_type) {
-            return Err(Malformed::statement_type(&statement_type));
+        let header: Header<'_> = read_strictly(payload)?;
+        let statement_type = header.kind.as_ref().map_or("", |Word(text)| text);
+        if !STATEMENT_TYPES.contains(&statement_type) {
+            return Err(Malformed::statement_type(statement_type));
         }
         let kind = Kind::of(&header.predicate_type);
         kind.check_size(payload)?;
         Ok(Self {
             subjects: digests(header.subject)?,
-            predicate: kind.read(header.predicate)?,
+            predicate: kind.read(header.predicate.unwrap_or(RawValue::NULL))?,
             predicate_type: bounded(header.predicate_type)?,
         })
     }
@@ -132,14 +133,18 @@ impl Kind {
         Ok(())
     }
 
-    fn read(&self, predicate: Option<&RawValue>) -> Result<Predicate, Malformed> {
-        let predicate = predicate.map_or("null", RawValue::get);
+    /// A bill of materials is strict as it is read. What else there is is small: it is gone through before.
+    fn read(&self, written: &RawValue) -> Result<Predicate, Malformed> {
+        let predicate = written.get();
+        if !matches!(self, Self::Sbom(_)) {
+            check_strictly(predicate)?;
+        }
         Ok(match self {
             Self::Signature => Predicate::Signature,
             Self::SlsaV0_2 => Predicate::Provenance(Box::new(slsa::v0_2::read(predicate)?)),
             Self::SlsaV1 => Predicate::Provenance(Box::new(slsa::v1::read(predicate)?)),
-            Self::Sbom(SbomFormat::Spdx) => Predicate::Sbom(spdx::read(&document(predicate)?)?),
-            Self::Sbom(SbomFormat::CycloneDx) => Predicate::Sbom(cyclonedx::read(&document(predicate)?)?),
+            Self::Sbom(SbomFormat::Spdx) => Predicate::Sbom(bill(written, spdx::read)?),
+            Self::Sbom(SbomFormat::CycloneDx) => Predicate::Sbom(bill(written, cyclonedx::read)?),
             Self::Summary => Predicate::Summary(Box::new(summary::read(predicate)?)),
             Self::Vex => Predicate::Vex(Box::new(vex::read(predicate)?)),
             Self::Scan => Predicate::Scan(Box::new(scan::read(predicate)?)),
@@ -157,30 +162,20 @@ fn is_version_of(base: &str, predicate_type: &str) -> bool {
         })
 }
 
-/// What cosign 1 wrapped documents in.
-#[derive(Deserialize)]
-struct Wrapped<'a> {
-    #[serde(rename = "Data", borrow)]
-    data: Option<&'a RawValue>,
+/// A bill of materials: the predicate itself, or what `cosign attest` made of a file whose format it did not read, a JSON
+/// string with the document inside; cosign 1 put either into a member `Data`.
+fn bill(predicate: &RawValue, read: fn(&str) -> Result<Bill<'_>, Malformed>) -> Result<Sbom, Malformed> {
+    if !predicate.get().starts_with('{') {
+        return read(&document(predicate)?)?.sbom();
+    }
+    match read(predicate.get())? {
+        Bill::Wrapped(data) => read(&document(data)?)?.sbom(),
+        bill @ Bill::Read(_) => bill.sbom(),
+    }
 }
 
-/// The JSON of an SBOM: the predicate itself, or what `cosign attest` made of a file whose format it did not read, a
-/// JSON string with the document inside; cosign 1 put either into a member `Data`.
-fn document(predicate: &str) -> Result<Cow<'_, str>, Malformed> {
-    if predicate.starts_with('{') {
-        let wrapped: Wrapped<'_> = read_checked(predicate.as_bytes())?;
-        return wrapped.data.map_or(Ok(Cow::Borrowed(predicate)), |data| unwrapped(data.get()));
-    }
-    unwrapped(predicate)
-}
-
-fn unwrapped(predicate: &str) -> Result<Cow<'_, str>, Malformed> {
-    if !predicate.starts_with('"') {
-        return Ok(Cow::Borrowed(predicate));
-    }
-    let document = unquoted(predicate)?;
-    check_strictly(document.as_bytes())?;
-    Ok(document)
+fn document(written: &RawValue) -> Result<Cow<'_, str>, Malformed> {
+    if written.get().starts_with('"') { unquoted(written) } else { Ok(Cow::Borrowed(written.get())) }
 }
 
 /// The digests of a subject: how many, and the SHA-256.
@@ -206,10 +201,10 @@ impl<'de> Visitor<'de> for DigestSetVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<DigestSet, A::Error> {
         let mut set = DigestSet { count: 0, sha256: None };
-        while let Some(algorithm) = members.next_key::<Cow<'_, str>>()? {
+        while let Some(Word(algorithm)) = members.next_key()? {
             set.count += 1;
             if algorithm == "sha256" {
-                let hex: Cow<'_, str> = members.next_value()?;
+                let Word(hex) = members.next_value()?;
                 set.sha256 = Some(Digest::from_hex(&hex).map_err(A::Error::custom)?);
             } else {
                 members.next_value::<IgnoredAny>()?;

@@ -1,45 +1,47 @@
 //! JSON read one way only: what two parsers could read differently is refused.
 //!
 //! A key given twice is the classic: one parser takes the first value, another the last, and what was signed is not
-//! what is judged. Evidence goes through here before any of it is looked at.
+//! what is judged. All evidence is read through here, what is asked for and what is passed over alike, in one pass.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::value::{BorrowedStrDeserializer, StrDeserializer};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::evidence::Malformed;
-use crate::evidence::quoted::check_quoted;
+use crate::evidence::text::Word;
 use crate::limits;
 
-/// In how many levels of objects a text may be as large as a bill of materials: the payload of an envelope in a bundle, a
-/// document in a predicate that cosign 1 wrapped. It is checked where it stands; a parser would build it first.
-const LEVELS: usize = 2;
-
-/// Reads a JSON document.
+/// Reads a JSON document. What of it is taken as a [`RawValue`](serde_json::value::RawValue) is JSON, and no more is known
+/// of it: whoever takes one reads it through here in turn.
 ///
 /// # Errors
 /// [`Malformed::Json`] if it is not one JSON text (RFC 8259) from the first byte to the last, has a key twice in one
 /// object anywhere, nests deeper than [`limits::JSON_DEPTH`] (where `serde_json` stops by itself), has more than
-/// [`limits::JSON_MEMBERS`] members in an object, or is not the `T` that it should be.
-pub fn read_strictly<T: DeserializeOwned>(json: &[u8]) -> Result<T, Malformed> {
-    check_strictly(json)?;
-    read_checked(json)
+/// [`limits::JSON_MEMBERS`] members in an object, or is not the `T` that it should be. [`Malformed::TooMuch`] for more than
+/// [`limits::JSON_OBJECTS`] or [`limits::JSON_VALUES`].
+pub fn read_strictly<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Malformed> {
+    let text = std::str::from_utf8(json).map_err(|error| Malformed::Json(error.to_string()))?;
+    read_text_strictly(text)
 }
 
-/// The part of [`read_strictly`] that needs no type.
-pub(in crate::evidence) fn check_strictly(json: &[u8]) -> Result<(), Malformed> {
-    let mut deserializer = serde_json::Deserializer::from_slice(json);
-    Value { keys: &mut Vec::new(), levels: LEVELS }
-        .deserialize(&mut deserializer)
-        .and_then(|()| deserializer.end())
-        .map_err(|error| Malformed::json(&error))
+/// [`read_strictly`] of what is known to be UTF-8, of which no part is held against that again.
+pub(in crate::evidence) fn read_text_strictly<'de, T: Deserialize<'de>>(json: &'de str) -> Result<T, Malformed> {
+    let (mut deserializer, mut seen) = (serde_json::Deserializer::from_str(json), Seen::default());
+    let strict = Strict { inner: &mut deserializer, seen: &mut seen };
+    let read = T::deserialize(strict).and_then(|read| deserializer.end().map(|()| read));
+    read.map_err(|error| seen.too_much().err().unwrap_or_else(|| Malformed::json(&error)))
+}
+
+/// The part of [`read_text_strictly`] that needs no type.
+pub(in crate::evidence) fn check_strictly(json: &str) -> Result<(), Malformed> {
+    read_text_strictly::<IgnoredAny>(json).map(drop)
 }
 
 /// Reads a `T` out of JSON that [`check_strictly`] has seen.
-pub(in crate::evidence) fn read_checked<'de, T: serde::Deserialize<'de>>(json: &'de [u8]) -> Result<T, Malformed> {
+pub(in crate::evidence) fn read_checked<'de, T: Deserialize<'de>>(json: &'de [u8]) -> Result<T, Malformed> {
     serde_json::from_slice(json).map_err(|error| Malformed::json(&error))
 }
 
@@ -49,122 +51,176 @@ pub(in crate::evidence) fn told(time: Option<Timestamp>) -> Option<Timestamp> {
     time.filter(|time| time.as_second() > NEVER)
 }
 
-/// Any JSON value, of which nothing is kept but the keys of the objects that are still open.
-struct Value<'a, 'de> {
-    keys: &'a mut Vec<Cow<'de, str>>,
-    /// In how many more levels of objects texts are checked where they stand.
-    levels: usize,
+/// A part of the machinery of `serde`, and every part that it hands out: a deserializer, what it reads into, a list or an
+/// object that it is in the middle of.
+struct Strict<'a, 'de, T> {
+    inner: T,
+    seen: &'a mut Seen<'de>,
 }
 
-impl<'de> DeserializeSeed<'de> for Value<'_, 'de> {
-    type Value = ();
+/// What was seen of a document so far.
+#[derive(Default)]
+struct Seen<'de> {
+    /// The keys of all objects that are open.
+    keys: Vec<Cow<'de, str>>,
+    objects: usize,
+    /// All but the first members of objects.
+    values: usize,
+}
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
+impl Seen<'_> {
+    /// Whoever keeps a document as a tree of values takes a hundred times its size for `[{"a":0},{"a":0},..]`: a piece of
+    /// junk of 64 MiB, which anybody can attach to an image, would take gigabytes.
+    fn too_much(&self) -> Result<(), Malformed> {
+        let at_most = |limit: usize, count: usize, what| {
+            if count > limit { Err(Malformed::TooMuch { what, limit: limit as u64 }) } else { Ok(()) }
+        };
+        at_most(limits::JSON_OBJECTS, self.objects, "objects of JSON")?;
+        at_most(limits::JSON_VALUES, self.values, "values of JSON")
     }
 }
 
-impl<'de> Value<'_, 'de> {
-    /// Checks a value as it is written.
-    fn check(self, written: &'de RawValue) -> Result<(), Malformed> {
-        if written.get().starts_with('"') {
-            return check_quoted(written.get());
-        }
-        let mut deserializer = serde_json::Deserializer::from_str(written.get());
-        self.deserialize(&mut deserializer).map_err(|error| Malformed::json(&error))
+/// What a deserializer is asked for, asked of the one within.
+macro_rules! ask {
+    ($($method:ident($($argument:ident: $kind:ty),*))*) => {
+        $(fn $method<V: Visitor<'de>>(self, $($argument: $kind,)* visitor: V) -> Result<V::Value, D::Error> {
+            self.inner.$method($($argument,)* Strict { inner: visitor, seen: self.seen })
+        })*
+    };
+}
+
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, 'de, D> {
+    type Error = D::Error;
+
+    ask! {
+        deserialize_any() deserialize_bool() deserialize_i8() deserialize_i16() deserialize_i32() deserialize_i64()
+        deserialize_u8() deserialize_u16() deserialize_u32() deserialize_u64() deserialize_f32() deserialize_f64()
+        deserialize_char() deserialize_str() deserialize_string() deserialize_bytes() deserialize_byte_buf()
+        deserialize_option() deserialize_unit() deserialize_unit_struct(name: &'static str)
+        deserialize_newtype_struct(name: &'static str) deserialize_seq() deserialize_tuple(len: usize)
+        deserialize_tuple_struct(name: &'static str, len: usize) deserialize_map()
+        deserialize_struct(name: &'static str, fields: &'static [&'static str]) deserialize_identifier()
     }
 
-    fn has_duplicates(&mut self, start: usize) -> bool {
-        let Some(keys) = self.keys.get_mut(start..) else { return false };
-        keys.sort_unstable();
-        keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+    /// What is passed over is looked through all the same.
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_any(visitor)
+    }
+
+    /// Variants are names, and have no content that could be read in two ways.
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        visitor.visit_enum(StrDeserializer::new(&Word::deserialize(self.inner)?.0))
     }
 }
 
-impl<'de> Visitor<'de> for Value<'_, 'de> {
-    type Value = ();
+/// What a value is, told to the visitor within.
+macro_rules! tell {
+    ($($method:ident($kind:ty))*) => {
+        $(fn $method<E: Error>(self, value: $kind) -> Result<V::Value, E> {
+            self.inner.$method(value)
+        })*
+    };
+}
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for Strict<'_, 'de, V> {
+    type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
+        self.inner.expecting(f)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    tell! { visit_bool(bool) visit_i64(i64) visit_u64(u64) visit_f64(f64) visit_str(&str) visit_borrowed_str(&'de str) }
+
+    fn visit_none<E: Error>(self) -> Result<V::Value, E> {
+        self.inner.visit_none()
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: Error>(self) -> Result<V::Value, E> {
+        self.inner.visit_unit()
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
+        self.inner.visit_some(Strict { inner, seen: self.seen })
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<V::Value, D::Error> {
+        self.inner.visit_newtype_struct(Strict { inner, seen: self.seen })
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
+        self.inner.visit_seq(Strict { inner, seen: self.seen })
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element_seed(Value { keys: self.keys, levels: 0 })?.is_some() {}
-        Ok(())
-    }
-
-    /// Keys are compared once the object ends, sorted: no table to be flooded with collisions.
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
-        let start = self.keys.len();
-        while let Some(key) = members.next_key_seed(Key)? {
-            if self.keys.len() - start == limits::JSON_MEMBERS {
-                return Err(A::Error::custom("an object with too many members"));
-            }
-            self.keys.push(key);
-            match self.levels.checked_sub(1) {
-                Some(levels) => {
-                    let value = Value { keys: self.keys, levels };
-                    members.next_value().and_then(|written| value.check(written).map_err(A::Error::custom))?;
-                }
-                None => members.next_value_seed(Value { keys: self.keys, levels: 0 })?,
-            }
-        }
-        if self.has_duplicates(start) {
+    /// Keys are compared once the object ends, sorted: no table to be flooded with collisions. Whatever else may be wrong, that
+    /// is told.
+    fn visit_map<A: MapAccess<'de>>(self, inner: A) -> Result<V::Value, A::Error> {
+        let start = self.seen.keys.len();
+        self.seen.objects += 1;
+        self.seen.too_much().map_err(A::Error::custom)?;
+        let value = self.inner.visit_map(Members { object: Strict { inner, seen: &mut *self.seen }, start });
+        if has_duplicates(self.seen.keys.get_mut(start..).unwrap_or_default()) {
             return Err(A::Error::custom("a key twice in one object"));
         }
-        self.keys.truncate(start);
-        Ok(())
+        self.seen.keys.truncate(start);
+        value
     }
 }
 
-/// A key, borrowed where it is written without escapes.
-pub(in crate::evidence) struct Key;
+fn has_duplicates(keys: &mut [Cow<'_, str>]) -> bool {
+    keys.sort_unstable();
+    keys.windows(2).any(|pair| matches!(pair, [one, other] if one == other))
+}
 
-impl<'de> DeserializeSeed<'de> for Key {
-    type Value = Cow<'de, str>;
+impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<'_, 'de, S> {
+    type Value = S::Value;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
+    fn deserialize<D: Deserializer<'de>>(self, inner: D) -> Result<S::Value, D::Error> {
+        self.inner.deserialize(Strict { inner, seen: self.seen })
     }
 }
 
-impl<'de> Visitor<'de> for Key {
-    type Value = Cow<'de, str>;
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Strict<'_, 'de, A> {
+    type Error = A::Error;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<Option<S::Value>, A::Error> {
+        self.seen.values += 1;
+        self.seen.too_much().map_err(A::Error::custom)?;
+        self.inner.next_element_seed(Strict { inner, seen: &mut *self.seen })
+    }
+}
+
+/// The members of an object whose keys begin at `start`.
+struct Members<'a, 'de, A> {
+    object: Strict<'a, 'de, A>,
+    start: usize,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Members<'_, 'de, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, A::Error> {
+        let Some(Word(key)) = self.object.inner.next_key()? else { return Ok(None) };
+        let before = self.object.seen.keys.len() - self.start;
+        if before == limits::JSON_MEMBERS {
+            return Err(A::Error::custom("an object with too many members"));
+        }
+        self.object.seen.values += usize::from(before > 0);
+        self.object.seen.too_much().map_err(A::Error::custom)?;
+        let read = match key {
+            Cow::Borrowed(key) => seed.deserialize(BorrowedStrDeserializer::new(key)),
+            Cow::Owned(ref key) => seed.deserialize(StrDeserializer::new(key)),
+        };
+        self.object.seen.keys.push(key);
+        read.map(Some)
     }
 
-    fn visit_borrowed_str<E>(self, key: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(key))
-    }
-
-    fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(key.to_owned()))
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, inner: S) -> Result<S::Value, A::Error> {
+        self.object.inner.next_value_seed(Strict { inner, seen: &mut *self.object.seen })
     }
 }
 
@@ -200,7 +256,7 @@ mod tests {
     #[test]
     fn trailing_bytes_are_refused() {
         for json in ["{} {}", "{}x", "1 2", "{}\0"] {
-            assert!(check_strictly(json.as_bytes()).is_err(), "{json}");
+            assert!(check_strictly(json).is_err(), "{json}");
             assert!(read(json).is_err(), "{json}");
         }
         assert!(read(" {} \n").is_ok());
@@ -230,6 +286,21 @@ mod tests {
         };
         assert!(read(&members(limits::JSON_MEMBERS)).is_ok());
         assert!(read(&members(limits::JSON_MEMBERS + 1)).is_err());
+    }
+
+    #[test]
+    fn objects_and_values_are_bounded() {
+        let list = |value: &str, count: usize| format!("[{}]", vec![value; count].join(","));
+        let refused = |json: &str| match check_strictly(json) {
+            Err(Malformed::TooMuch { what, .. }) => Some(what),
+            Err(Malformed::Json(_) | Malformed::StatementType(_)) | Ok(()) => None,
+        };
+        assert!(check_strictly(&list("{}", limits::JSON_OBJECTS)).is_ok());
+        assert_eq!(refused(&list("{}", limits::JSON_OBJECTS + 1)), Some("objects of JSON"));
+        assert!(check_strictly(&list("0", limits::JSON_VALUES - 1)).is_ok());
+        assert_eq!(refused(&list("0", limits::JSON_VALUES + 1)), Some("values of JSON"));
+        let members = list(r#"{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0}"#, limits::JSON_VALUES / 6 + 1);
+        assert_eq!(refused(&members), Some("values of JSON"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::trust::Trust;
 use crate::verify::claim::{about, claimed};
 use crate::verify::defect::Defect;
 use crate::verify::fact::Beside;
-use crate::verify::{Claim, Fact, Flaw, FlawKind, Subject, budget, check};
+use crate::verify::{Claim, Fact, Flaw, FlawKind, Subject, check};
 
 /// What attestation manifests prove, and what of them proves nothing.
 #[derive(Debug, Default)]
@@ -97,7 +97,6 @@ fn read(attestation: &Attestation, source: Source, bytes: &Bytes) -> Result<Clai
     if !lists(attestation, source)? || Digest::of(bytes) != source.layer {
         return Err(Defect::new(FlawKind::Subject, "the attestation manifest does not list it"));
     }
-    budget::check(bytes)?;
     let statement = Statement::parse(bytes)?;
     about(&statement.subjects, attestation.about)?;
     match claimed(statement) {

@@ -2,15 +2,16 @@
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use sigstore_types::{
     Bundle, MediaType, MessageSignature, SignatureContent, VerificationMaterial, VerificationMaterialContent,
 };
 
 use crate::evidence::read_strictly;
 use crate::limits;
+use crate::verify::FlawKind;
 use crate::verify::defect::{Defect, malformed};
-use crate::verify::envelope::{self, Envelope};
-use crate::verify::{FlawKind, budget};
+use crate::verify::envelope::Envelope;
 
 /// The entries of Rekor that the verifier knows.
 const ENTRIES: [(&str, &str); 4] =
@@ -22,19 +23,16 @@ const ENTRIES: [(&str, &str); 4] =
 /// A [`Defect`] if it is not strict JSON, beyond the limits, of another version or entry kind than is known, or gives
 /// two fields of which the format allows one.
 pub(in crate::verify) fn read(json: &[u8]) -> Result<Bundle, Defect> {
-    budget::check(json)?;
-    read_strictly::<Outline>(json)?.check()?;
-    let parts: Parts<'_> =
-        serde_json::from_slice(json).map_err(|error| malformed(format!("not a Sigstore bundle: {error}")))?;
-    Ok(settle_version(parts.join()?))
+    Ok(settle_version(read_strictly::<Parts<'_>>(json)?.join()?))
 }
 
 /// The parts of a bundle.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Parts<'a> {
-    media_type: MediaType,
-    verification_material: VerificationMaterial,
+    media_type: Option<String>,
+    #[serde(borrow)]
+    verification_material: Option<&'a RawValue>,
     message_signature: Option<MessageSignature>,
     #[serde(borrow)]
     dsse_envelope: Option<Envelope<'a>>,
@@ -42,25 +40,29 @@ struct Parts<'a> {
 
 impl Parts<'_> {
     fn join(self) -> Result<Bundle, Defect> {
+        let version = version(self.media_type.as_deref())?;
+        let material = self.verification_material.ok_or_else(|| malformed("the bundle has no verificationMaterial"))?;
+        let material = read_material(material)?;
         let content = match (self.message_signature, self.dsse_envelope) {
             (Some(signature), None) => SignatureContent::MessageSignature(signature),
             (None, Some(envelope)) => SignatureContent::DsseEnvelope(envelope.decode()?),
-            (Some(_), Some(_)) | (None, None) => return Err(malformed("the bundle has not one content")),
+            (signature, envelope) => {
+                let contents = [signature.is_some(), envelope.is_some()];
+                return Err(not_one(&contents, "messageSignature and dsseEnvelope"));
+            }
         };
-        Ok(Bundle::new(self.media_type, self.verification_material, content))
+        Ok(Bundle::new(version, material, content))
     }
 }
 
-/// What a bundle is made of, without its content.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Outline {
-    media_type: Option<String>,
-    verification_material: Option<MaterialOutline>,
-    message_signature: Option<IgnoredAny>,
-    dsse_envelope: Option<envelope::Outline>,
+/// Counted before any of it is kept.
+fn read_material(written: &RawValue) -> Result<VerificationMaterial, Defect> {
+    read_strictly::<MaterialOutline>(written.get().as_bytes())?.check()?;
+    serde_json::from_str(written.get())
+        .map_err(|error| malformed(format!("not the verificationMaterial of a bundle: {error}")))
 }
 
+/// What verification material is made of.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct MaterialOutline {
@@ -94,19 +96,6 @@ struct TimestampOutline {
     rfc3161_timestamps: Option<Vec<IgnoredAny>>,
 }
 
-impl Outline {
-    fn check(&self) -> Result<(), Defect> {
-        check_version(self.media_type.as_deref())?;
-        let contents = [self.message_signature.is_some(), self.dsse_envelope.is_some()];
-        exactly_one(&contents, "messageSignature and dsseEnvelope")?;
-        if let Some(envelope) = &self.dsse_envelope {
-            envelope.check()?;
-        }
-        let material = self.verification_material.as_ref();
-        material.ok_or_else(|| malformed("the bundle has no verificationMaterial"))?.check()
-    }
-}
-
 impl MaterialOutline {
     fn check(&self) -> Result<(), Defect> {
         let chain = self.x509_certificate_chain.as_ref();
@@ -131,17 +120,18 @@ impl KindVersion {
     }
 }
 
-fn check_version(media_type: Option<&str>) -> Result<(), Defect> {
+fn version(media_type: Option<&str>) -> Result<MediaType, Defect> {
     let media_type = media_type.ok_or_else(|| malformed("the bundle has no mediaType"))?;
-    let known = media_type.parse::<MediaType>().map(drop);
-    known.map_err(|_| unsupported(format!("bundles of type {media_type:?} are not supported")))
+    media_type.parse().map_err(|_| unsupported(format!("bundles of type {media_type:?} are not supported")))
 }
 
 fn exactly_one(present: &[bool], what: &str) -> Result<(), Defect> {
-    match present.iter().filter(|present| **present).count() {
-        1 => Ok(()),
-        count => Err(malformed(format!("the bundle has {count} of {what}, exactly one is allowed"))),
-    }
+    if present.iter().filter(|present| **present).count() == 1 { Ok(()) } else { Err(not_one(present, what)) }
+}
+
+fn not_one(present: &[bool], what: &str) -> Defect {
+    let count = present.iter().filter(|present| **present).count();
+    malformed(format!("the bundle has {count} of {what}, exactly one is allowed"))
 }
 
 fn at_most(limit: usize, count: usize, what: &str) -> Result<(), Defect> {

@@ -16,9 +16,9 @@ use sigstore_types::{
 use crate::evidence::{CosignMaterial, read_strictly};
 use crate::oci::Digest;
 use crate::verify::defect::{Defect, malformed};
-use crate::verify::envelope::{self, Envelope};
+use crate::verify::envelope::Envelope;
 use crate::verify::witness::Witness;
-use crate::verify::{FlawKind, budget, intoto};
+use crate::verify::{FlawKind, intoto};
 
 /// A layer, rewritten.
 #[derive(Debug)]
@@ -53,10 +53,7 @@ pub(in crate::verify) fn signature(
 /// Its timestamp is one of the layer as a whole, not of the signature in it; beside a log entry, which has a time of
 /// its own, it adds nothing and is not looked at.
 pub(in crate::verify) fn attestation(layer: &Bytes, material: &CosignMaterial) -> Result<Rewritten, Defect> {
-    budget::check(layer)?;
-    read_strictly::<envelope::Outline>(layer)?.check()?;
-    let envelope = serde_json::from_slice::<Envelope<'_>>(layer)
-        .map_err(|error| malformed(format!("the layer is not a DSSE envelope: {error}")))?;
+    let envelope = read_strictly::<Envelope<'_>>(layer).map_err(|error| Defect::from(error).within("the envelope"))?;
     let envelope = envelope.decode()?;
     let timestamp = material.timestamp.as_deref().map(timestamp).transpose()?;
     let entry = material.log_entry.as_deref().map(|entry| log_entry(layer, entry)).transpose()?;

@@ -3,7 +3,6 @@
 //! Pure: bytes, trust and the time go in, values come out. Depends on no policy.
 
 mod attestation;
-mod budget;
 mod bundle;
 mod certificate;
 mod chain;

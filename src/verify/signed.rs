@@ -13,7 +13,7 @@ use crate::trust::{PublicKey, Scheme};
 use crate::verify::defect::Defect;
 use crate::verify::layer::Rewritten;
 use crate::verify::witness::Witness;
-use crate::verify::{FlawKind, Subject, budget, bundle, layer, lengths};
+use crate::verify::{FlawKind, Subject, bundle, layer, lengths};
 
 /// A signature, what it covers, and what speaks for it. Read, not proved.
 #[derive(Debug)]
@@ -81,9 +81,6 @@ impl<'a> Signed<'a> {
                 return Err(Defect::new(FlawKind::Unsupported, "it is no signature of Sigstore's"));
             }
         };
-        if let SignatureContent::DsseEnvelope(envelope) = &bundle.content {
-            budget::check(envelope.payload.as_bytes())?;
-        }
         let message = match (&bundle.content, &evidence.content) {
             (SignatureContent::DsseEnvelope(_), _) => Message::Statement { about: subject.digest },
             (_, Content::Signature { payload, .. }) => Message::SimpleSigning(payload),
@@ -198,8 +195,10 @@ impl<'a> Signed<'a> {
         }
     }
 
-    /// Whether its statement is larger than sigstore-verify is handed.
+    /// Whether its statement is larger than sigstore-verify is handed. What is not can hold no more values than a document
+    /// that is read strictly.
     pub(in crate::verify) fn is_large(&self) -> bool {
+        const { assert!(limits::STATEMENT_TREE_BYTES / "0,".len() < limits::JSON_OBJECTS) };
         self.envelope().is_some_and(|envelope| envelope.payload.len() > limits::STATEMENT_TREE_BYTES)
     }
 

@@ -3,40 +3,45 @@
 mod v2;
 mod v3;
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::evidence::packages::Packages;
-use crate::evidence::strict::read_checked;
+use crate::evidence::packages::{Bill, Packages};
+use crate::evidence::strict::{check_strictly, read_text_strictly};
+use crate::evidence::text::Word;
 use crate::evidence::{Malformed, Sbom, SbomFormat};
 
 /// The members of both.
 #[derive(Deserialize)]
 struct Document<'a> {
     #[serde(rename = "spdxVersion", borrow)]
-    version: Option<Cow<'a, str>>,
+    version: Option<Word<'a>>,
     #[serde(default, deserialize_with = "v2::packages")]
     packages: Packages,
     #[serde(rename = "@context", borrow)]
     context: Option<&'a RawValue>,
     #[serde(rename = "@graph", borrow)]
-    graph: Option<&'a RawValue>,
+    graph: Option<v3::Graph<'a>>,
+    #[serde(rename = "Data", borrow)]
+    data: Option<&'a RawValue>,
 }
 
-/// Reads a document.
+/// Reads a document, in one pass.
 ///
 /// # Errors
 /// [`Malformed`] if it is no SPDX 2 or 3 document, or could be taken for both, or lists too many packages.
-pub(in crate::evidence) fn read(json: &str) -> Result<Sbom, Malformed> {
-    let document: Document<'_> = read_checked(json.as_bytes())?;
+pub(in crate::evidence) fn read(json: &str) -> Result<Bill<'_>, Malformed> {
+    let document: Document<'_> = read_text_strictly(json)?;
+    document.context.map_or(Ok(()), |context| check_strictly(context.get()))?;
+    if let Some(data) = document.data {
+        return Ok(Bill::Wrapped(data));
+    }
     let (version, packages) = match (document.version, document.context, document.graph) {
-        (Some(version), None, None) => (v2::version(&version)?, document.packages),
-        (None, Some(context), Some(graph)) => (v3::version(context)?, v3::packages(graph)?),
+        (Some(Word(version)), None, None) => (v2::version(&version)?, document.packages),
+        (None, Some(context), Some(graph)) => (v3::version(context)?, graph.packages()?),
         (None | Some(_), None | Some(_), None | Some(_)) => return Err(neither()),
     };
-    Ok(Sbom { format: SbomFormat::Spdx, version, packages: packages.finish()? })
+    Ok(Bill::Read(Sbom { format: SbomFormat::Spdx, version, packages: packages.finish()? }))
 }
 
 fn neither() -> Malformed {
@@ -44,8 +49,14 @@ fn neither() -> Malformed {
 }
 
 #[cfg(test)]
+fn read_sbom(json: &str) -> Result<Sbom, Malformed> {
+    read(json)?.sbom()
+}
+
+#[cfg(test)]
 mod tests {
-    use super::*;
+    use super::read_sbom as read;
+    use crate::evidence::Malformed;
 
     #[test]
     fn what_is_no_spdx_document_is_malformed() {

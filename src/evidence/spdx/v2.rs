@@ -1,30 +1,38 @@
 //! SPDX 2.x (2.2 and 2.3 differ in nothing that is read).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Deserializer};
 
 use crate::evidence::Malformed;
 use crate::evidence::list::each;
 use crate::evidence::packages::{Listed, Packages, is_license};
 use crate::evidence::spdx::neither;
-use crate::evidence::text::Text;
+use crate::evidence::text::{Text, Word};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
-struct Package {
-    name: Text,
-    version_info: Text,
-    license_concluded: Text,
-    license_declared: Text,
-    #[serde(deserialize_with = "purls")]
-    external_refs: Vec<String>,
+struct Package<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    version_info: Text<'a>,
+    #[serde(borrow)]
+    license_concluded: Text<'a>,
+    #[serde(borrow)]
+    license_declared: Text<'a>,
+    #[serde(borrow, deserialize_with = "purls")]
+    external_refs: Vec<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ExternalRef {
-    reference_type: Option<String>,
-    reference_locator: Option<String>,
+struct ExternalRef<'a> {
+    #[serde(borrow)]
+    reference_type: Option<Word<'a>>,
+    #[serde(borrow)]
+    reference_locator: Option<Word<'a>>,
 }
 
 /// The version, such as `2.3`.
@@ -38,24 +46,25 @@ pub(super) fn version(text: &str) -> Result<String, Malformed> {
 
 pub(super) fn packages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Packages, D::Error> {
     let mut packages = Packages::default();
-    each(deserializer, |package: Package| packages.add(package.into()))?;
+    each(deserializer, |package: Package<'_>| packages.add(package.into()))?;
     Ok(packages)
 }
 
 /// The package URLs among the external references; scanners add dozens of others to each package. What a generator calls
 /// the type and the category of one differs, the scheme of the URL does not.
-fn purls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+fn purls<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Cow<'de, str>>, D::Error> {
     let mut purls = Vec::new();
-    each(deserializer, |reference: ExternalRef| {
+    each(deserializer, |reference: ExternalRef<'de>| {
         let is_purl = |kind: &str| kind.eq_ignore_ascii_case("purl") || kind.ends_with("/references/purl");
-        let named = reference.reference_type.as_deref().is_some_and(is_purl);
-        purls.extend(reference.reference_locator.filter(|locator| named || locator.starts_with("pkg:")));
+        let named = reference.reference_type.is_some_and(|Word(kind)| is_purl(&kind));
+        let locator = reference.reference_locator.map(|Word(locator)| locator);
+        purls.extend(locator.filter(|locator| named || locator.starts_with("pkg:")));
     })?;
     Ok(purls)
 }
 
-impl From<Package> for Listed {
-    fn from(package: Package) -> Self {
+impl<'a> From<Package<'a>> for Listed<'a> {
+    fn from(package: Package<'a>) -> Self {
         let licenses = [package.license_concluded.0, package.license_declared.0].into_iter().flatten();
         Self {
             name: package.name.0.unwrap_or_default(),
@@ -68,7 +77,7 @@ impl From<Package> for Listed {
 
 #[cfg(test)]
 mod tests {
-    use crate::evidence::spdx::read as read_document;
+    use crate::evidence::spdx::read_sbom as read_document;
 
     fn package(rest: &str) -> crate::evidence::Package {
         let json = format!(r#"{{"spdxVersion":"SPDX-2.3","packages":[{{"name":"axios"{rest}}}]}}"#);

@@ -6,13 +6,13 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::evidence::Malformed;
 use crate::evidence::packages::{Listed, Packages, is_license};
 use crate::evidence::spdx::neither;
-use crate::evidence::strict::Key;
+use crate::evidence::text::Word;
 use crate::limits;
 
 /// Where the contexts of all versions are.
@@ -37,23 +37,12 @@ pub(super) fn version(context: &RawValue) -> Result<String, Malformed> {
     Ok(format!("3.{}", minor.trim_end_matches('.')))
 }
 
-/// The packages of a graph.
-///
-/// # Errors
-/// [`Malformed`] if it is no list of elements, or has too many packages or licences.
-pub(super) fn packages(graph: &RawValue) -> Result<Packages, Malformed> {
-    let mut found = Graph::default();
-    let mut deserializer = serde_json::Deserializer::from_str(graph.get());
-    deserializer.deserialize_seq(Elements(&mut found)).map_err(|error| Malformed::json(&error))?;
-    found.packages()
-}
-
 type Id<'de> = Cow<'de, str>;
 
 /// What was found in a graph.
 #[derive(Default)]
-struct Graph<'de> {
-    packages: Vec<(Id<'de>, Listed)>,
+pub(super) struct Graph<'de> {
+    packages: Vec<(Id<'de>, Listed<'de>)>,
     licenses: HashMap<Id<'de>, License<'de>>,
     /// From a package to its licence.
     licensed: Vec<(Id<'de>, Id<'de>)>,
@@ -111,11 +100,11 @@ impl<'de> Graph<'de> {
     fn list(&mut self, element: &Element<'de>) {
         if self.packages.len() <= limits::PACKAGES {
             let purls = [&element.purl].into_iter().chain(&element.purls).filter(|purl| !purl.is_empty());
-            let mut purls: Vec<String> = purls.map(|purl| purl.clone().into_owned()).collect();
+            let mut purls: Vec<_> = purls.cloned().collect();
             purls.dedup();
             let listed = Listed {
-                name: element.name.clone().into_owned(),
-                version: Some(element.version.clone().into_owned()),
+                name: element.name.clone(),
+                version: Some(element.version.clone()),
                 purls,
                 licenses: Vec::new(),
             };
@@ -147,7 +136,11 @@ impl<'de> Graph<'de> {
         self.licenses.insert(element.id.clone(), license);
     }
 
-    fn packages(self) -> Result<Packages, Malformed> {
+    /// Its packages with their licences.
+    ///
+    /// # Errors
+    /// [`Malformed`] if it has too many packages or licences.
+    pub(super) fn packages(self) -> Result<Packages, Malformed> {
         let Self { packages, licenses, licensed } = self;
         let mut of: HashMap<Id<'_>, Vec<Id<'_>>> = HashMap::new();
         let mut licenses = Licenses { elements: licenses, known: HashMap::new(), looked_at: licensed.len(), given: 0 };
@@ -157,7 +150,9 @@ impl<'de> Graph<'de> {
         let mut found = Packages::default();
         for (id, mut listed) in packages {
             for license in of.get(&id).into_iter().flatten().filter(|_| !id.is_empty()) {
-                listed.licenses.extend(Some(licenses.expression(license)?).filter(|text| is_license(text)));
+                listed
+                    .licenses
+                    .extend(Some(licenses.expression(license)?).filter(|text| is_license(text)).map(Cow::Owned));
             }
             found.add(listed);
         }
@@ -251,19 +246,26 @@ struct Taken<'de> {
     purl: Option<Id<'de>>,
 }
 
-/// The list of all elements.
-struct Elements<'a, 'de>(&'a mut Graph<'de>);
+impl<'de: 'a, 'a> Deserialize<'de> for Graph<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Elements)
+    }
+}
 
-impl<'de> Visitor<'de> for Elements<'_, 'de> {
-    type Value = ();
+/// The list of all elements.
+struct Elements;
+
+impl<'de> Visitor<'de> for Elements {
+    type Value = Graph<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of elements")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while elements.next_element_seed(Value(&mut *self.0))?.is_some() {}
-        Ok(())
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Graph<'de>, A::Error> {
+        let mut graph = Graph::default();
+        while elements.next_element_seed(Value(&mut graph))?.is_some() {}
+        Ok(graph)
     }
 }
 
@@ -341,7 +343,7 @@ impl<'de> Visitor<'de> for Value<'_, 'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Texts<'de>, A::Error> {
         let mut element = Element::default();
-        while let Some(key) = members.next_key_seed(Key)? {
+        while let Some(Word(key)) = members.next_key()? {
             let value = members.next_value_seed(Value(&mut *self.0))?;
             element.set(&key, value).map_err(A::Error::custom)?;
         }
@@ -388,7 +390,7 @@ mod tests {
 
     fn sbom(elements: &Json) -> Sbom {
         let context = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld";
-        crate::evidence::spdx::read(&json!({"@context": context, "@graph": elements}).to_string()).unwrap()
+        crate::evidence::spdx::read_sbom(&json!({"@context": context, "@graph": elements}).to_string()).unwrap()
     }
 
     fn package(elements: &Json) -> Package {
@@ -438,7 +440,7 @@ mod tests {
             let head = [axios, relationship("hasDeclaredLicense", "urn:1"), leaf];
             let graph: Vec<_> = (1..depth).map(set).chain(head).collect();
             let context = "https://spdx.org/rdf/3.0.1/spdx-context.jsonld";
-            crate::evidence::spdx::read(&json!({"@context": context, "@graph": graph}).to_string())
+            crate::evidence::spdx::read_sbom(&json!({"@context": context, "@graph": graph}).to_string())
         };
         assert_eq!(&*nested(LICENSE_DEPTH).unwrap().packages[0].licenses[0], "AGPL-3.0-only");
         assert!(matches!(nested(LICENSE_DEPTH + 1), Err(Malformed::TooMuch { .. })));
@@ -546,7 +548,7 @@ mod tests {
         let axios = json!({"type": "software_Package", "spdxId": "urn:axios"});
         let graph = [relationship("hasDeclaredLicense", "urn:a"), set("urn:a"), set("urn:b"), axios];
         let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": graph});
-        let refused = crate::evidence::spdx::read(&json.to_string());
+        let refused = crate::evidence::spdx::read_sbom(&json.to_string());
         assert!(matches!(refused, Err(Malformed::TooMuch { what: "licences", .. })));
     }
 
@@ -561,7 +563,7 @@ mod tests {
         elements.push(json!({"type": "software_Package", "spdxId": "urn:axios"}));
         elements.push(relationship("hasDeclaredLicense", "urn:0"));
         let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": elements});
-        let refused = crate::evidence::spdx::read(&json.to_string());
+        let refused = crate::evidence::spdx::read_sbom(&json.to_string());
         assert!(matches!(refused, Err(Malformed::TooMuch { what: "licences", .. })));
     }
 
@@ -575,7 +577,7 @@ mod tests {
         let axios = json!({"type": "software_Package", "spdxId": "urn:axios"});
         let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
             "@graph": [axios, expression, relationship]});
-        let refused = crate::evidence::spdx::read(&json.to_string());
+        let refused = crate::evidence::spdx::read_sbom(&json.to_string());
         assert!(matches!(refused, Err(Malformed::TooMuch { what: "bytes of licences", .. })));
     }
 
@@ -583,7 +585,7 @@ mod tests {
     fn an_element_that_is_two_things_is_refused() {
         let json = json!({"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
             "@graph": [{"type": "software_File", "@type": "software_Package"}]});
-        assert!(crate::evidence::spdx::read(&json.to_string()).is_err());
+        assert!(crate::evidence::spdx::read_sbom(&json.to_string()).is_err());
     }
 
     #[test]
@@ -602,7 +604,7 @@ mod tests {
     #[test]
     fn an_element_has_one_identifier_and_values_are_texts_however_they_are_written() {
         let twice = json!({"@graph": [{"type": "software_Package", "spdxId": "urn:a", "@id": "urn:b", "name": "a"}]});
-        assert!(crate::evidence::spdx::read(&twice.to_string()).is_err());
+        assert!(crate::evidence::spdx::read_sbom(&twice.to_string()).is_err());
         for (written, text) in [(json!(7), "7"), (json!(-7), "-7"), (json!(1.5), "1.5"), (json!("1\"0"), "1\"0")] {
             let element = json!([{"type": "software_Package", "name": "a", "software_packageVersion": written}]);
             assert_eq!(package(&element).version.as_deref(), Some(text));

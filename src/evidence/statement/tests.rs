@@ -182,8 +182,42 @@ fn an_sbom_that_cannot_be_read_is_malformed_and_not_something_else() {
 
 #[test]
 fn a_key_given_twice_inside_a_string_is_refused() {
-    let document = r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"axios"}],"packages":[]}"#;
-    assert!(read(SPDX, &json!(document)).unwrap_err().to_string().contains("a key twice"));
+    for document in [
+        r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"axios"}],"packages":[]}"#,
+        r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"axios","supplier":"a","supplier":"b"}]}"#,
+        r#"{"spdxVersion":"SPDX-2.3","packages":[{"name":"axios","annotations":[{"a":1,"a":2}]}]}"#,
+        r#"{"spdxVersion":"SPDX-2.3","a":{"b":1},"a":{}}"#,
+    ] {
+        for predicate in [json!(document), json!({ "Data": document })] {
+            let refused = read(SPDX, &predicate).unwrap_err().to_string();
+            assert!(refused.contains("a key twice"), "{refused}");
+        }
+    }
+}
+
+#[test]
+fn a_key_given_twice_anywhere_in_a_statement_is_refused() {
+    let sound = |predicate_type: &str, predicate: &Value| statement(predicate_type, predicate).to_string();
+    let spdx_3 = json!({ "@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": [
+        { "type": "software_Package", "spdxId": "urn:a", "name": "a", "TWICE": 0 }] });
+    let cyclonedx = json!({ "bomFormat": "CycloneDX", "specVersion": "1.6", "metadata": { "TWICE": 0 },
+        "components": [{ "name": "a", "components": [{ "name": "b", "properties": [{ "TWICE": 0 }] }] }] });
+    let mut about = statement(COSIGN_SIGNATURE, &json!({}));
+    about["subject"][0]["TWICE"] = json!(0);
+    for text in [
+        sound(SPDX, &spdx_3),
+        sound(SPDX, &json!({ "@context": { "TWICE": 0 }, "@graph": [] })),
+        sound(SPDX, &json!({ "TWICE": 0, "Data": spdx() })),
+        sound(SPDX, &json!({ "@context": [{ "TWICE": 0 }], "@graph": [], "Data": spdx() })),
+        sound(CYCLONEDX, &cyclonedx),
+        sound(COSIGN_SIGNATURE, &json!({ "TWICE": 0 })),
+        sound(SLSA_V1, &json!({ "buildDefinition": { "externalParameters": { "TWICE": 0 } } })),
+        about.to_string(),
+    ] {
+        let twice = text.replace(r#""TWICE":0"#, r#""twice":0,"twice":0"#);
+        let refused = Statement::parse(twice.as_bytes()).unwrap_err().to_string();
+        assert!(refused.contains("a key twice"), "{text}: {refused}");
+    }
 }
 
 #[test]

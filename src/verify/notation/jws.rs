@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::evidence::read_strictly;
+use crate::verify::FlawKind;
 use crate::verify::defect::Defect;
 use crate::verify::layer::base64;
 use crate::verify::notation::Envelope;
 use crate::verify::notation::algorithm::Algorithm;
 use crate::verify::notation::attributes::Stated;
-use crate::verify::{FlawKind, budget};
 
 #[derive(Deserialize)]
 struct Jws {
@@ -52,7 +52,6 @@ struct Protected {
 /// # Errors
 /// A [`Defect`] if it is none, or says what cannot be honoured.
 pub(super) fn read(json: &[u8]) -> Result<Envelope, Defect> {
-    budget::check(json)?;
     let Jws { payload, protected, header, signature } = read_strictly(json)?;
     let covered = format!("{protected}.{payload}").into_bytes();
     let protected: Protected = read_strictly(&decoded(&protected, "the protected header")?)?;

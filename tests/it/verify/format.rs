@@ -162,11 +162,11 @@ fn json_that_would_fill_the_memory_is_refused_before_it_is_parsed() {
     let bed = Bed::new();
     let junk = format!("[{}]", vec!["{}"; limits::JSON_OBJECTS].join(","));
     let text = signed(&bed).to_bundle(V3).to_string().replacen('{', &format!("{{\"junk\":{junk},"), 1);
-    bed.refuses(&bytes(text), FlawKind::TooMuch, "JSON objects");
+    bed.refuses(&bytes(text), FlawKind::TooMuch, "objects of JSON");
     let statement = format!("{{\"junk\":{junk}}}").into_bytes();
     let signs = bed.authority.keyless(&build().identity());
-    bed.refuses(&bundle(&signs.attest_bytes(statement.clone()), V3), FlawKind::TooMuch, "JSON objects");
-    bed.refuses(&layer(&signs.attest_bytes(statement)), FlawKind::TooMuch, "JSON objects");
+    bed.refuses(&bundle(&signs.attest_bytes(statement.clone()), V3), FlawKind::TooMuch, "objects of JSON");
+    bed.refuses(&layer(&signs.attest_bytes(statement)), FlawKind::TooMuch, "objects of JSON");
 }
 
 #[test]
