@@ -3,13 +3,13 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::rt::{Executor, Read, Write};
+use hyper::rt::{Read, Write};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -18,29 +18,16 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_util::task::TaskTracker;
 use tracing::debug;
 
 use crate::listen::activity::{Activity, State};
 use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
 use crate::listen::socket::Socket;
+use crate::listen::streams::{Opened, WithStreams};
 use crate::listen::windows::Windows;
-use crate::listen::{Answer, Body, Protocol, Serving};
+use crate::listen::{Answer, Body, Limits, Protocol, Serving};
 
-type Builder = auto::Builder<Tracked>;
-
-/// Runs the streams of HTTP/2 connections as tasks that a drain waits for.
-#[derive(Clone)]
-struct Tracked(TaskTracker);
-
-impl<F> Executor<F> for Tracked
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    fn execute(&self, stream: F) {
-        self.0.spawn(stream);
-    }
-}
+type Builder = auto::Builder<Opened>;
 
 /// What the requests of a connection share.
 #[derive(Clone)]
@@ -92,12 +79,12 @@ async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream
 }
 
 /// For a connection of the protocol that was agreed on; where none was, the first bytes of the client tell.
-fn builder<A>(serving: &Serving<A>, agreed: Option<Protocol>) -> Builder {
-    let mut builder = auto::Builder::new(Tracked(serving.tasks.clone()));
+fn builder(limits: &Limits, agreed: Option<Protocol>, opened: Opened) -> Builder {
+    let mut builder = auto::Builder::new(opened);
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(serving.limits.head)
+        .header_read_timeout(limits.head)
         .max_headers(HEADERS)
         .max_buf_size(BUFFER_BYTES);
     builder
@@ -128,12 +115,13 @@ where
 {
     let (answer, activity) = (Arc::clone(&serving.answer), Arc::clone(&channel.activity));
     let service = service_fn(move |request| Box::pin(respond(Arc::clone(&answer), channel.clone(), request)));
-    let connection = builder(serving, agreed).serve_connection(stream, service).into_owned();
-    watch(serving, activity, Box::pin(connection))
+    let opened = Opened::default();
+    let connection = builder(&serving.limits, agreed, opened.clone()).serve_connection(stream, service).into_owned();
+    watch(serving, activity, WithStreams::new(connection, opened))
 }
 
 /// Runs `connection` until it ends, is cut, or its client stays away.
-async fn watch<A, C>(serving: &Serving<A>, activity: Arc<Activity>, mut connection: Pin<Box<C>>)
+async fn watch<A, C>(serving: &Serving<A>, activity: Arc<Activity>, mut connection: WithStreams<C>)
 where
     C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
 {
@@ -142,10 +130,10 @@ where
     let mut look = pin!(sleep_until(Instant::now() + limits.idle.min(limits.stall)));
     loop {
         tokio::select! {
-            end = connection.as_mut() => return report(end),
+            end = &mut connection => return report(end),
             () = serving.stop.cancelled(), if !is_closing => {
                 is_closing = true;
-                connection.as_mut().graceful_shutdown();
+                connection.graceful_shutdown();
             }
             () = serving.cut.cancelled() => {
                 serving.cuts.fetch_add(1, Ordering::Relaxed);
@@ -155,7 +143,7 @@ where
                 State::Busy(until) => look.as_mut().reset(until),
                 State::Idle if !is_closing => {
                     is_closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    connection.graceful_shutdown();
                     look.as_mut().reset(Instant::now() + limits.head);
                 }
                 State::Idle => return debug!("idle, and did not close"),

@@ -8,6 +8,7 @@ mod body;
 mod connection;
 mod limits;
 mod socket;
+mod streams;
 mod tls;
 mod windows;
 
