@@ -40,8 +40,9 @@ impl Sources for Live<'_> {
         proof: Option<&Arc<Proof>>,
     ) -> Result<Verdict, Refusal> {
         let seen = proof.map(|proof| as_far_as_trust_goes(proof, policy, request, &self.trust));
-        match seen.as_deref().filter(|proof| policy.takes_long(request, proof, self.now())) {
-            None => Ok(policy.judge(request, seen.as_deref(), self.now())),
+        let now = self.now();
+        match seen.as_deref().filter(|proof| policy.takes_long(request, proof, now)) {
+            None => Ok(policy.judge(request, seen.as_deref(), now)),
             Some(_) => self.gate.judge_apart(policy, request, seen).await,
         }
     }

@@ -79,11 +79,11 @@ impl Deciding<'_> {
         let Decided { admitted, verdict, .. } = decided;
         let (rule, code) = (verdict.rule.as_deref().unwrap_or_default(), code(verdict));
         self.count(Outcome::Admit, rule, &code);
-        let (image, digest, duration) = (self.image, admitted.digest(), self.since.elapsed());
+        let (image, digest) = (self.image, admitted.digest());
         if verdict.mode == Some(Mode::Audit) && !code.is_empty() {
-            tracing::warn!(%image, %digest, decision = "admit", rule, reason = code, ?duration, "would be refused");
+            tracing::warn!(%image, %digest, decision = "admit", rule, reason = code, duration = ?self.since.elapsed(), "would be refused");
         } else {
-            tracing::info!(%image, %digest, decision = "admit", rule, ?duration, "decided");
+            tracing::info!(%image, %digest, decision = "admit", rule, duration = ?self.since.elapsed(), "decided");
         }
     }
 

@@ -66,30 +66,19 @@ impl Glob {
 
     /// Whether the whole of `text` fits, with `tag` for `{tag}`.
     pub(super) fn matches_tag(&self, text: &str, tag: &str) -> bool {
-        // Every request asks many globs, so usual texts are matched without an allocation.
-        let (mut short, mut long) = ([false; SHORT], Vec::new());
-        let ends = if let Some(ends) = short.get_mut(..=text.len()) {
-            ends
-        } else {
-            long.resize(text.len() + 1, false);
-            &mut *long
-        };
-        self.match_into(ends, text, tag)
-    }
-
-    /// `ends[i]`, all false before: whether the parts so far can match exactly the first i bytes. No backtracking, so no
-    /// blow-up.
-    fn match_into(&self, ends: &mut [bool], text: &str, tag: &str) -> bool {
-        ends.iter_mut().take(1).for_each(|start| *start = true);
-        for part in &self.parts {
-            match part {
-                Part::Literal(literal) => after_literal(ends, text, literal),
-                Part::Tag => after_literal(ends, text, tag),
-                Part::Component => after_wildcard(ends, text, |byte| byte != b'/'),
-                Part::Any => after_wildcard(ends, text, |_| true),
-            }
+        let (mut parts, mut rest) = (&*self.parts, text);
+        // Every request asks many globs: what is before the first wildcard tells most of them.
+        while let [part @ (Part::Literal(_) | Part::Tag), others @ ..] = parts {
+            let literal = if let Part::Literal(literal) = part { literal } else { tag };
+            let Some(after) = rest.strip_prefix(literal) else { return false };
+            (parts, rest) = (others, after);
         }
-        ends.last().is_some_and(|end| *end)
+        match parts {
+            [] => rest.is_empty(),
+            [Part::Component] => !rest.contains('/'),
+            [Part::Any] => true,
+            _ => match_parts(parts, rest, tag),
+        }
     }
 
     /// It as written.
@@ -129,6 +118,28 @@ fn push_literal(literal: &str, parts: &mut Vec<Part>) {
     if !literal.is_empty() {
         parts.push(Part::Literal(literal.into()));
     }
+}
+
+/// Whether `parts` fit the whole of `text`. No backtracking, so no blow-up.
+fn match_parts(parts: &[Part], text: &str, tag: &str) -> bool {
+    // Whether the parts so far can match exactly so many bytes of the text.
+    let (mut short, mut long) = ([false; SHORT], Vec::new());
+    let ends = if let Some(ends) = short.get_mut(..=text.len()) {
+        ends
+    } else {
+        long.resize(text.len() + 1, false);
+        &mut *long
+    };
+    ends.iter_mut().take(1).for_each(|start| *start = true);
+    for part in parts {
+        match part {
+            Part::Literal(literal) => after_literal(ends, text, literal),
+            Part::Tag => after_literal(ends, text, tag),
+            Part::Component => after_wildcard(ends, text, |byte| byte != b'/'),
+            Part::Any => after_wildcard(ends, text, |_| true),
+        }
+    }
+    ends.last().is_some_and(|end| *end)
 }
 
 fn after_literal(ends: &mut [bool], text: &str, literal: &str) {
