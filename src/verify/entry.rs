@@ -212,11 +212,11 @@ impl Logged<'_> {
     fn check_payload(&self, algorithm: HashAlgorithm, digest: &[u8]) -> Result<(), Defect> {
         let payload = self.signed.envelope().map(|envelope| envelope.payload.as_bytes());
         let payload = payload.ok_or_else(|| mismatch("it is about an attestation, and this is none"))?;
-        if hash(algorithm, &[payload])?.as_ref() == digest {
-            Ok(())
-        } else {
-            Err(mismatch("it is about another payload"))
-        }
+        let is_same = match self.signed.payload_digest().filter(|_| algorithm == HashAlgorithm::Sha2256) {
+            Some(known) => known.as_bytes() == digest,
+            None => hash(algorithm, &[payload])?.as_ref() == digest,
+        };
+        if is_same { Ok(()) } else { Err(mismatch("it is about another payload")) }
     }
 
     fn check_signature(&self, logged: &[u8]) -> Result<(), Defect> {

@@ -127,7 +127,7 @@ impl Entry {
         if !hash.is(self.layer) {
             return Err(mismatch("it is about another attestation"));
         }
-        let payload = signed.envelope().map(|envelope| Digest::of(envelope.payload.as_bytes()));
+        let payload = signed.payload_digest();
         match (payload_hash, payload) {
             (Some(hash), Some(payload)) if !hash.is(payload) => Err(mismatch("it is about another payload")),
             (_, None) => Err(mismatch("it is about an attestation, and this is none")),

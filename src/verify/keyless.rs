@@ -88,7 +88,7 @@ fn unbundled(
     leaf: &DerCertificate,
     now: Timestamp,
 ) -> Result<Vec<Timestamp>, Defect> {
-    let scheme = signed.scheme_under(leaf)?;
+    let scheme = signed.scheme_of_leaf()?;
     let times = entry::times(domain, signed, scheme, Holder::Certificate(leaf), now)?;
     if times.is_empty() {
         return Err(Defect::new(FlawKind::Timestamp, "nothing proves when it was signed"));

@@ -1,5 +1,7 @@
 //! A piece of evidence as a bundle beside the message that its signature covers.
 
+use std::cell::OnceCell;
+
 use serde::Deserialize;
 use sigstore_types::{
     Artifact, Bundle, DerCertificate, DsseEnvelope, HashAlgorithm, Rfc3161Timestamp, Sha256Hash, SignatureContent,
@@ -22,6 +24,9 @@ pub(in crate::verify) struct Signed<'a> {
     /// What speaks for it in a way that bundles do not know.
     pub(in crate::verify) witness: Option<Witness>,
     pub(in crate::verify) message: Message<'a>,
+    /// What was found out for one trust domain, and is the same for all: messages may be long.
+    scheme_of_leaf: OnceCell<Result<Scheme, Defect>>,
+    payload_digest: OnceCell<Digest>,
 }
 
 /// What a signature covers.
@@ -88,7 +93,8 @@ impl<'a> Signed<'a> {
                 Message::Manifest(subject.manifest)
             }
         };
-        let signed = Self { bundle, witness, message };
+        let (scheme_of_leaf, payload_digest) = (OnceCell::new(), OnceCell::new());
+        let signed = Self { bundle, witness, message, scheme_of_leaf, payload_digest };
         signed.check_lengths()?;
         Ok(signed)
     }
@@ -175,11 +181,23 @@ impl<'a> Signed<'a> {
         })
     }
 
-    /// The same by the holder of the certificate `leaf`.
+    /// The same by the holder of the first of its certificates.
     ///
     /// # Errors
     /// [`FlawKind::Signature`] if it was not.
-    pub(in crate::verify) fn scheme_under(&self, leaf: &DerCertificate) -> Result<Scheme, Defect> {
+    pub(in crate::verify) fn scheme_of_leaf(&self) -> Result<Scheme, Defect> {
+        self.scheme_of_leaf.get_or_init(|| self.scheme_under(self.leaf()?)).clone()
+    }
+
+    fn leaf(&self) -> Result<&DerCertificate, Defect> {
+        let leaf = match self.material() {
+            Material::Certificates(chain) => chain.first().copied(),
+            Material::Key { .. } => None,
+        };
+        leaf.ok_or_else(|| Defect::new(FlawKind::Malformed, "it has no signing certificate"))
+    }
+
+    fn scheme_under(&self, leaf: &DerCertificate) -> Result<Scheme, Defect> {
         let key = PublicKey::of(leaf)
             .map_err(|why| Defect::new(FlawKind::Unsupported, format!("the certificate's key is not usable: {why}")))?;
         let scheme = self.scheme_by(&key);
@@ -193,6 +211,12 @@ impl<'a> Signed<'a> {
             (Message::Manifest(body) | Message::SimpleSigning(body), None) => Some(Covered { head: Vec::new(), body }),
             (Message::Statement { .. }, None) => None,
         }
+    }
+
+    /// The SHA-256 of the payload of the envelope, if it is one.
+    pub(in crate::verify) fn payload_digest(&self) -> Option<Digest> {
+        let envelope = self.envelope()?;
+        Some(*self.payload_digest.get_or_init(|| Digest::of(envelope.payload.as_bytes())))
     }
 
     /// Whether its statement is larger than sigstore-verify is handed. What is not can hold no more values than a document

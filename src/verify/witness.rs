@@ -38,7 +38,7 @@ impl Witness {
     ) -> Result<Timestamp, Defect> {
         let time = self.time(domain)?;
         chain::verify(domain, leaf, time)?;
-        signed.scheme_under(leaf)?;
+        signed.scheme_of_leaf()?;
         match self {
             Self::Entry(entry) => entry.check_certificate(signed, leaf)?,
             Self::Timestamp { .. } => {}
