@@ -293,6 +293,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_canonical_is_not_taken_as_it_is() {
+        for (text, canonical) in [
+            ("pkg:swift/a", "pkg:swift/a"),
+            ("pkg:npm/axios?", "pkg:npm/axios"),
+            ("pkg:npm/axios?b=1&a=2", "pkg:npm/axios?a=2&b=1"),
+            ("pkg:npm/axios?A=1", "pkg:npm/axios?a=1"),
+            ("pkg:npm/@babel/core", "pkg:npm/%40babel/core"),
+            ("pkg:deb/Debian/APT", "pkg:deb/debian/apt"),
+            ("pkg:pypi/Zope", "pkg:pypi/zope"),
+            ("pkg:pypi/a_b", "pkg:pypi/a-b"),
+            ("pkg:cargo/crates.io/serde", "pkg:cargo/serde"),
+        ] {
+            assert!(!is_canonical(text), "{text}");
+            assert_eq!(canonical_purl(text).as_deref(), Some(canonical), "{text}");
+        }
+    }
+
+    #[test]
     fn a_text_that_reads_back_as_another_package_is_no_url() {
         assert_eq!(canonical_purl("pkg:./ct@3%2F1"), None);
     }

@@ -672,6 +672,16 @@ fn allow_takes_no_proof_and_audit_serves_what_it_reports() {
 }
 
 #[test]
+fn what_is_revoked_takes_no_proof() {
+    let policy = policy(&format!("{RULE}\n[revoked]\ndigests = ['{}']", digest())).unwrap();
+    let (image, tag) = (repository(), "v1".parse().unwrap());
+    for (digest, needs) in [(digest(), false), (Digest::of(b"other"), true)] {
+        let request = Request { repository: &image, tag: Some(&tag), digest };
+        assert_eq!(policy.needs_proof(&request, Timestamp::UNIX_EPOCH), needs, "{digest}");
+    }
+}
+
+#[test]
 fn without_facts_the_answer_is_undecided() {
     let policy = policy(RULE).unwrap();
     let (image, tag) = (repository(), "v1".parse().unwrap());
@@ -990,11 +1000,14 @@ fn what_was_signed_while_a_signer_was_compromised_counts_for_nothing() {
     let subject = "subject = 'https://github.com/fystack/slsa-workflows/**'";
     let of = |lines: &str| window(&format!("{subject}, {lines}"));
     let both = of("from = 2026-01-01T00:00:00Z, until = 2026-01-02T00:00:00Z");
+    let instant = of("from = 2026-01-01T00:00:00Z, until = 2026-01-01T00:00:00Z");
     for (rule, time, decision) in [
         (&both, "2025-12-31T23:59:59Z", Decision::Admit),
         (&both, "2026-01-01T00:00:00Z", Decision::Refuse),
         (&both, "2026-01-02T00:00:00Z", Decision::Refuse),
         (&both, "2026-01-02T00:00:01Z", Decision::Admit),
+        (&instant, "2026-01-01T00:00:00Z", Decision::Refuse),
+        (&instant, "2026-01-01T00:00:01Z", Decision::Admit),
         (&of("from = 2026-01-01T00:00:00Z"), "2036-01-01T00:00:00Z", Decision::Refuse),
         (&of("until = 2026-01-01T00:00:00Z"), "2006-01-01T00:00:00Z", Decision::Refuse),
         (&of(&format!("issuer = '{ISSUER}', from = 2026-01-01T00:00:00Z")), "2026-01-01T00:00:00Z", Decision::Refuse),
@@ -1585,6 +1598,23 @@ fn a_condition_is_asked_of_all_that_covers_an_index_which_its_attestation_manife
     }
     assert_eq!(decided(production, [staged, sbom()]), Decision::Refuse);
     assert_eq!(decided(packages, [provenance(), small]), Decision::Refuse);
+}
+
+#[test]
+fn a_condition_hears_nothing_of_some_of_what_an_index_lists() {
+    let rule = signature_rule(&identity());
+    let rule = rule.replace("images =", "condition = 'size(summaries) > 0'\nimages =");
+    let summary = |signer: &str| {
+        let mut summary = summaries::summary();
+        summary["signer"]["certificate"]["subject"] = json!(signer);
+        summary
+    };
+    let decided = |signer: &str| {
+        let proof = index_of([summary(SIGNER), provenance()], [summary(signer), provenance()]);
+        judge(&rule, None, &proof).decision
+    };
+    assert_eq!(decided(SIGNER), Decision::Admit);
+    assert_eq!(decided("https://github.com/evil/w/.github/workflows/x.yml@refs/tags/v1"), Decision::Refuse);
 }
 
 #[test]

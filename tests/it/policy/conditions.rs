@@ -227,6 +227,18 @@ fn the_signatures_of_a_condition_are_those_that_meet_the_rule() {
 }
 
 #[test]
+fn the_summaries_of_a_condition_are_those_of_its_signers_where_the_rule_names_no_verifiers() {
+    let decided = |signer: &str| {
+        let mut summary = summaries::summary();
+        summary["signer"]["certificate"]["subject"] = json!(signer);
+        let facts = [&all()[..], &[summary]].concat();
+        judge(&rule("size(summaries) == 1"), Some("v1.2.3"), &proof(&facts)).decision
+    };
+    assert_eq!(decided(SIGNER), Decision::Admit);
+    assert_eq!(decided("https://github.com/evil/w/.github/workflows/x.yml@refs/tags/v1"), Decision::Refuse);
+}
+
+#[test]
 fn a_condition_may_ask_for_the_key_of_a_signer() {
     let rule = signature_rule("key = 'release'")
         .replace("mode =", "condition = \"signatures.all(s, s.signer.key == 'release')\"\nmode =");

@@ -93,6 +93,18 @@ async fn one_that_fails_in_a_row_is_passed_over_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn what_went_wrong_is_told_rather_than_that_another_address_rests() {
+    let (bed, second) = two().await;
+    bed.registry.fault("", Fault::Status(503));
+    for _ in 0..5 {
+        assert!(bed.upstream.resolve(&app(), &tag("v1")).await.unwrap().is_some());
+    }
+    second.fault("", Fault::Status(403));
+    let unavailable = bed.upstream.resolve(&app(), &tag("v1")).await.unwrap_err();
+    assert_eq!((unavailable.kind, bed.asked("")), (UnavailableKind::Unauthorized, 5), "{unavailable}");
+}
+
+#[tokio::test]
 async fn where_none_can_be_asked_the_error_says_which_said_what() {
     let (bed, second) = two().await;
     bed.registry.fault("", Fault::Status(403));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bonafide::oci::Digest;
 use bonafide::upstream::UnavailableKind;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
 use super::{Bed, MANIFEST, app, kind, tag};
@@ -67,6 +68,18 @@ async fn an_upstream_that_fails_in_a_row_is_left_alone_and_then_tried_by_one_req
         assert_eq!(resolve(&bed).await, Ok(true), "{fault:?}");
         assert_eq!(gauge(&bed, "bonafide_upstream_resting"), Some(0));
     }
+}
+
+#[tokio::test]
+async fn whoever_tries_an_upstream_and_leaves_keeps_nobody_from_it() {
+    let bed = bed().await;
+    bed.registry.fault("HEAD ", Fault::Status(503));
+    assert!(resolve(&bed).await.is_err());
+    assert_eq!(resolve(&bed).await, Err(UnavailableKind::Resting));
+    bed.registry.clear_faults();
+    bed.clock.advance(5);
+    assert_eq!(resolve(&bed).now_or_never(), None, "it is on its way");
+    assert_eq!(resolve(&bed).await, Ok(true));
 }
 
 #[tokio::test]

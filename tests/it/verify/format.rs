@@ -7,9 +7,13 @@ use serde_json::{Value, json};
 
 use super::{Bed, build, bundle, bytes, layer, source};
 use crate::support::authority::signed::{BundleVersion, Signed};
+use crate::support::authority::text::base64;
 
 const V1: BundleVersion = BundleVersion::V0_1;
 const V3: BundleVersion = BundleVersion::V0_3;
+
+/// A sequence that claims 256 MiB, of which nothing is there (X.690, 8.1.3).
+pub(super) const CLAIM: [u8; 6] = [0x30, 0x84, 0x0f, 0xff, 0xff, 0xff];
 
 fn signed(bed: &Bed) -> Signed {
     bed.authority.keyless(&build().identity()).timestamped().attest(&bed.statement())
@@ -155,6 +159,18 @@ fn more_timestamps_than_are_looked_at_are_refused_before_any_is() {
     };
     bed.proves(&changed(&bed, V3, timestamps(limits::TIMESTAMPS)));
     bed.refuses(&changed(&bed, V3, timestamps(limits::TIMESTAMPS + 1)), FlawKind::TooMuch, "17 signed timestamps");
+}
+
+#[test]
+fn a_length_that_claims_more_than_there_is_is_refused_before_it_is_decoded() {
+    let bed = Bed::new();
+    let claim = || json!(base64(CLAIM));
+    let certificate = changed(&bed, V3, |json| json["verificationMaterial"]["certificate"]["rawBytes"] = claim());
+    bed.refuses(&certificate, FlawKind::Malformed, "the certificate cannot be read: a length in it claims more");
+    let timestamp = changed(&bed, V3, |json| {
+        json["verificationMaterial"]["timestampVerificationData"]["rfc3161Timestamps"][0]["signedTimestamp"] = claim();
+    });
+    bed.refuses(&timestamp, FlawKind::Malformed, "the signed timestamp cannot be read: a length in it claims more");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use bonafide::verify::{Certificate, Claim, Fact, FlawKind, LogProof, Signer};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
+use super::format::CLAIM;
 use super::{Bed, source};
 use crate::support::authority::certificate::{CODE_SIGNING, SERVER, TIME_STAMPING, Validity, pem};
 use crate::support::authority::key::{Key, KeySize};
@@ -356,6 +357,8 @@ fn a_timestamp_that_does_not_hold_is_refused() {
         let stamped = sealed.clone().with(|it| it.timestamp = Some(token));
         bed.refuses(&evidence(&stamped, Format::Jws), FlawKind::Timestamp, text);
     }
+    let claim = sealed.clone().with(|it| it.timestamp = Some(CLAIM.to_vec()));
+    bed.refuses(&evidence(&claim, Format::Jws), FlawKind::Malformed, "a length in it claims more");
     bed.proves(&evidence(&sealed.with(|it| it.timestamp = Some(token)), Format::Jws));
 }
 
@@ -511,6 +514,7 @@ fn a_chain_is_complete_and_in_order() {
     let stranger = other.issuer.certificate;
     bed.refuses_draft(&notary, of(&[&leaf, &stranger, &root]), kind, "not certified");
     bed.refuses_draft(&notary, of(&[]), FlawKind::Malformed, "no certificate");
+    bed.refuses_draft(&notary, of(&[&leaf, &CLAIM.to_vec()]), FlawKind::Malformed, "a length in it claims more");
     bed.refuses_draft(&notary, of(&[&leaf; 16]), kind, "");
     bed.refuses_draft(&notary, of(&[&leaf; 17]), FlawKind::TooMuch, "17 certificates");
 }
