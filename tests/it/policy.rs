@@ -797,6 +797,19 @@ fn what_is_revoked_is_refused_whatever_the_rules_say() {
 }
 
 #[test]
+fn a_commit_is_revoked_whether_the_certificate_or_the_provenance_names_it() {
+    let revoked = |rule: &str| format!("{rule}\n[revoked]\ncommits = ['{COMMIT}']");
+    let (code, text) = (ReasonCode::Revoked, "is revoked");
+    let signed = revoked(&signature_rule(&identity()));
+    assert_reason(&signed, &[signature()], RequirementKind::Signature, code, text);
+    let mut uncommitted = all();
+    for fact in &mut uncommitted {
+        fact["signer"]["certificate"]["source_commit"] = Value::Null;
+    }
+    assert_reason(&revoked(RULE), &uncommitted, RequirementKind::Provenance, code, text);
+}
+
+#[test]
 fn a_signature_must_be_as_old_as_the_rule_demands() {
     let rule = signature_rule(&identity()).replace("mode =", "min_log_age = '72h'\nmode =");
     let mut fact = signature();
