@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::Simd;
-use base64::engine::general_purpose::PAD;
+use base64::{DecodeError, Engine};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -37,9 +35,23 @@ impl Envelope<'_> {
     }
 }
 
-/// By the alphabet that nearly all write, dozens of bytes at a time; what it does not fit is looked at for another one.
+/// By the alphabet that nearly all write; what it does not fit is looked at for another one.
 fn decoded(text: &str) -> Result<PayloadBytes, sigstore_types::Error> {
-    Simd::standard(PAD).decode(text).map(PayloadBytes::new).or_else(|_| PayloadBytes::from_base64(text))
+    decoded_as_usual(text).map(PayloadBytes::new).or_else(|_| PayloadBytes::from_base64(text))
+}
+
+/// Dozens of bytes at a time, where the library knows how to.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn decoded_as_usual(text: &str) -> Result<Vec<u8>, DecodeError> {
+    use base64::engine::Simd;
+    use base64::engine::general_purpose::PAD;
+
+    Simd::standard(PAD).decode(text)
+}
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+fn decoded_as_usual(text: &str) -> Result<Vec<u8>, DecodeError> {
+    base64::engine::general_purpose::STANDARD.decode(text)
 }
 
 /// The first of the signatures of an envelope, and how many there are.
