@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// Longest window, in bytes: so long that sending it costs much more than the system call, and so short that others do
 /// not wait for their turn.
-pub const WINDOW_BYTES: usize = 256 * 1024;
+pub const WINDOW_BYTES: usize = 128 * 1024;
 
 /// What is sent next.
 #[derive(Debug, Clone)]
