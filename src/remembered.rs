@@ -1,5 +1,7 @@
 //! Bounded memory of what belongs to repositories, by digest or by tag: an entry costs little beside what is in it.
 
+mod bytes;
+
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, RandomState};
@@ -7,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult};
 use quick_cache::{Equivalent, Options, OptionsBuilder, Weighter};
+
+pub(crate) use bytes::RememberedBytes;
 
 use crate::oci::Repository;
 
@@ -133,6 +137,7 @@ where
     }
 }
 
+/// A room of `bytes` in [`PARTS`], for entries that weigh `own` at least. None may weigh more than a part.
 fn options(bytes: u64, own: u64) -> Options {
     let mut options = OptionsBuilder::new();
     options.weight_capacity(bytes).estimated_items_capacity(usize::try_from(bytes / own).unwrap_or(usize::MAX));

@@ -7,8 +7,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use moka::future::Cache;
 use tokio::time::sleep;
 
 use crate::content::ages::{Ages, Cut};
@@ -17,6 +15,7 @@ use crate::content::settings::ByteSize;
 use crate::content::shelf::{Pace, Shelf, digest_of, failed};
 use crate::content::store::{Item, Retention};
 use crate::oci::Digest;
+use crate::remembered::RememberedBytes;
 
 /// How often what is there is counted anew: other processes commit, people delete.
 const SURVEY: Duration = Duration::from_mins(10);
@@ -48,7 +47,7 @@ pub struct Kept {
 pub(super) struct Housekeeping {
     pub(super) shelf: Arc<Shelf>,
     /// A manifest that is asked for all the time is here, and its file is never opened.
-    pub(super) in_memory: Cache<Digest, Bytes>,
+    pub(super) in_memory: RememberedBytes,
 }
 
 impl Housekeeping {
@@ -119,7 +118,7 @@ impl Housekeeping {
         let mut evicted = Amount::default();
         for shard in 0..=u8::MAX {
             for item in self.list(shard).await? {
-                if !self.in_memory.contains_key(&item.digest) && cut.takes(&item) {
+                if !self.in_memory.has(item.digest) && cut.takes(&item) {
                     self.shelf.metrics.evicted.inc_by(item.size);
                     let removed = self.shelf.store.remove(item.digest).await;
                     removed.map_err(|source| failed("evict", item.digest, source))?;

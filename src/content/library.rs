@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use moka::future::Cache;
 use prometheus::Registry;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -29,17 +28,18 @@ use crate::content::supply::Wanted;
 use crate::content::usage::Usage;
 use crate::limits;
 use crate::oci::{Digest, Hasher};
+use crate::remembered::RememberedBytes;
 
 /// Bytes of manifests held in memory: some ten thousand of them, and far fewer if they are large.
 const MANIFEST_MEMORY: u64 = 64 * 1024 * 1024;
-/// What an entry of that memory costs beside its bytes.
-const ENTRY_OVERHEAD: u32 = 256;
+// The largest manifest has room there.
+const _: () = assert!(limits::MANIFEST_BYTES < MANIFEST_MEMORY / 8);
 
 /// Content by digest. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub struct Library {
     shelf: Arc<Shelf>,
-    manifests: Cache<Digest, Bytes>,
+    manifests: RememberedBytes,
     flights: Flights,
     tasks: TaskTracker,
     housekeeping: Housekeeping,
@@ -73,9 +73,7 @@ impl Library {
         tasks: TaskTracker,
         registry: &Registry,
     ) -> Result<Self, ContentError> {
-        let weight =
-            |_: &Digest, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX).saturating_add(ENTRY_OVERHEAD);
-        let manifests = Cache::builder().max_capacity(MANIFEST_MEMORY).weigher(weight).build();
+        let manifests = RememberedBytes::new(MANIFEST_MEMORY);
         let metrics = Metrics::register(registry)?;
         let usage = Usage::new(settings.max_size.bytes(), metrics.bytes.clone());
         let flights = Flights::new(metrics.fetches.clone());
@@ -134,7 +132,7 @@ impl Library {
     /// # Errors
     /// [`ContentError::Length`] if what is kept under the digest is larger than a manifest may be.
     pub async fn manifest(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
-        let mut found = self.manifests.get(&digest).await;
+        let mut found = self.manifests.get(digest);
         if found.is_none() {
             found = self.manifest_from_store(digest).await?;
         }
@@ -150,7 +148,7 @@ impl Library {
             self.shelf.discard_if_possible(digest, found).await;
             return Ok(None);
         }
-        self.manifests.insert(digest, bytes.clone()).await;
+        self.manifests.add(digest, bytes.clone());
         Ok(Some(bytes))
     }
 
@@ -169,7 +167,7 @@ impl Library {
             return Err(ContentError::Mismatch { wanted: digest, found });
         }
         // A copy: the bytes may be a slice that keeps a whole receive buffer alive.
-        self.manifests.insert(digest, Bytes::copy_from_slice(&bytes)).await;
+        self.manifests.add(digest, Bytes::copy_from_slice(&bytes));
         if self.shelf.committed(digest, Length::Exactly(size)).await?.is_none() {
             let stored = self.store(digest, bytes).await.inspect_err(|error| self.shelf.failed_to_keep(error));
             stored.map_err(|source| failed("write", digest, source))?;

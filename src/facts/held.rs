@@ -106,8 +106,13 @@ impl Held {
         })
     }
 
-    /// The grants of `digest`, if they are known at `now`.
-    pub(super) fn grants(&self, repository: &Repository, digest: Digest, now: Timestamp) -> Option<Grants> {
+    /// The grants of `digest`, if they are known `now`.
+    pub(super) fn grants(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<Grants> {
         self.entries.get(repository, &digest)?.grants(digest, now)
     }
 
@@ -122,8 +127,13 @@ impl Held {
         self.entries.change(repository, &digest, |entry| entry.grant(digest, stored, now))
     }
 
-    /// The tags of `digest`, if they are known at `now`.
-    pub(super) fn tags(&self, repository: &Repository, digest: Digest, now: Timestamp) -> Option<Arc<[Tag]>> {
+    /// The tags of `digest`, if they are known `now`.
+    pub(super) fn tags(
+        &self,
+        repository: &Repository,
+        digest: Digest,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Option<Arc<[Tag]>> {
         self.entries.get(repository, &digest)?.tags.at(now)
     }
 
@@ -140,7 +150,7 @@ impl Held {
 }
 
 impl Entry {
-    fn grants(&self, digest: Digest, now: Timestamp) -> Option<Grants> {
+    fn grants(&self, digest: Digest, now: impl FnOnce() -> Timestamp) -> Option<Grants> {
         let itself = self.itself.map(|size| Granted::Itself(to_itself(digest, size)));
         itself.or_else(|| self.grants.at(now).map(Granted::Others)).map(Grants)
     }
@@ -189,9 +199,9 @@ impl<V> Default for List<V> {
 }
 
 impl<V: Clone + PartialEq> List<V> {
-    fn at(&self, now: Timestamp) -> Option<Arc<[V]>> {
+    fn at(&self, now: impl FnOnce() -> Timestamp) -> Option<Arc<[V]>> {
         match self {
-            Self::Empty(since) => (now.as_second().abs_diff(*since) < EMPTY_LIFE.as_secs()).then(Arc::default),
+            Self::Empty(since) => (now().as_second().abs_diff(*since) < EMPTY_LIFE.as_secs()).then(Arc::default),
             Self::Known(list) => Some(Arc::clone(list)),
         }
     }
@@ -232,12 +242,12 @@ mod tests {
     #[test]
     fn what_is_added_stands_first_and_what_was_there_stays() {
         let (mut numbers, now) = (List::default(), Timestamp::UNIX_EPOCH);
-        assert_eq!(numbers.at(now), None);
+        assert_eq!(numbers.at(|| now), None);
         assert_eq!(numbers.add(&[2, 1], 3, now), list(&[2, 1]));
         assert_eq!(numbers.add(&[3, 2], 3, now), list(&[3, 2, 1]));
         assert_eq!(numbers.add(&[4], 3, now), list(&[4, 3, 2]));
         assert_eq!(numbers.add(&[], 3, now), list(&[4, 3, 2]));
-        assert_eq!(numbers.at(now), Some(list(&[4, 3, 2])));
+        assert_eq!(numbers.at(|| now), Some(list(&[4, 3, 2])));
     }
 
     #[test]
@@ -246,7 +256,7 @@ mod tests {
         let (digest, now) = (Digest::of(b"app"), Timestamp::UNIX_EPOCH);
         let (itself, larger) = (to_itself(digest, 500), Grant { size: 1 << 33, ..to_itself(digest, 0) });
         let other = Grant { root: Digest::of(b"index"), ..itself };
-        let known = || memory.grants(&repository, digest, now).map(|grants| grants.to_vec());
+        let known = || memory.grants(&repository, digest, || now).map(|grants| grants.to_vec());
         for (stored, all) in [
             (vec![], vec![]),
             (vec![itself], vec![itself]),
@@ -270,8 +280,8 @@ mod tests {
         let (mut numbers, now) = (List::<u8>::default(), Timestamp::UNIX_EPOCH);
         numbers.add(&[], 3, now);
         let later = |seconds| now + SignedDuration::from_secs(seconds);
-        assert_eq!((numbers.at(later(4)), numbers.at(later(5))), (Some(list(&[])), None));
+        assert_eq!((numbers.at(|| later(4)), numbers.at(|| later(5))), (Some(list(&[])), None));
         // A clock that went back counts as one that went on.
-        assert_eq!(numbers.at(later(-5)), None);
+        assert_eq!(numbers.at(|| later(-5)), None);
     }
 }

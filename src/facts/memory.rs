@@ -135,7 +135,7 @@ impl Facts {
     /// # Errors
     /// What keeps the database from being read.
     pub async fn grants(&self, repository: &Repository, digest: Digest) -> Result<Grants, FactsError> {
-        let grants = match self.held.grants(repository, digest, self.clock.now()) {
+        let grants = match self.held.grants(repository, digest, || self.clock.now()) {
             Some(grants) => grants,
             None => self.read_grants(repository, digest).await?,
         };
@@ -177,7 +177,7 @@ impl Facts {
         let (mut unknown, now) = (Vec::new(), self.clock.now());
         for (digest, kind, size) in reached {
             let grant = Grant { root, kind: *kind, size: *size };
-            let known = self.held.grants(repository, *digest, now);
+            let known = self.held.grants(repository, *digest, || now);
             if !known.is_some_and(|known| known.contains(&grant)) {
                 unknown.push((*digest, *kind, *size));
             }
@@ -376,7 +376,7 @@ impl Facts {
     /// # Errors
     /// What keeps the database from being read.
     pub async fn tags_of(&self, repository: &Repository, digest: Digest) -> Result<Arc<[Tag]>, FactsError> {
-        if let Some(tags) = self.held.tags(repository, digest, self.clock.now()) {
+        if let Some(tags) = self.held.tags(repository, digest, || self.clock.now()) {
             return Ok(tags);
         }
         let stored = self.store.tags_of(repository, digest, TAGS).await?;

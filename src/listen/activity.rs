@@ -112,9 +112,9 @@ impl Turn {
 }
 
 impl Drop for Turn {
+    /// A response ends as its last bytes are handed over, or without any.
     fn drop(&mut self) {
         self.theirs();
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
-        self.activity.touch();
     }
 }

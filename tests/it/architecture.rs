@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("facts", &["oci", "clock", "limits", "lookups", "remembered", "evidence", "verify"]),
     ("feeds", &["clock", "current", "policy"]),
     ("upstream", &["oci", "clock", "limits"]),
-    ("content", &["oci", "clock", "limits", "piece", "lookups"]),
+    ("content", &["oci", "clock", "limits", "piece", "lookups", "remembered"]),
     (
         "gate",
         &[
