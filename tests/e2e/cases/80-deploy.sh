@@ -49,6 +49,10 @@ claim 'verify: an unsigned image, exit 3' exits 3 verify docker.io/acme/command-
 claim '.. as JSON' decides refuse docker.io/acme/command-unsigned:v1
 claim 'inspect: who signed' inspects docker-build-slsa.yml docker.io/acme/command:v1
 claim 'config check: nonsense, exit 64' exits 64 bonafide config check --config "$deploy/docker/daemon.json"
-claim 'metrics count decisions' grep -q '^bonafide_decisions_total' <(curl -fsS http://127.0.0.1:5001/metrics)
+counts_refusals() { # whatever this process decided before
+    curl -sS -o /dev/null "http://$mirror/v2/docker.io/acme/command-unsigned/manifests/v1" &&
+        grep -q '^bonafide_decisions_total{decision="refuse"' <(curl -fsS http://127.0.0.1:5001/metrics)
+}
+claim 'metrics count decisions' counts_refusals
 claim 'it is ready' curl -fsS http://127.0.0.1:5001/readyz
 claim 'serve ends well on SIGTERM, and starts again' drains
