@@ -5,14 +5,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::Stream;
 use futures_util::stream::try_unfold;
+use futures_util::{Stream, StreamExt};
 use tokio::sync::watch;
 
 use crate::content::flight::Progress;
 use crate::content::passage::{Handover, Passage};
 use crate::content::store::{ReadAt, Stored};
-use crate::piece::{Piece, Takes, Window};
+use crate::piece::{Piece, Takes};
 
 /// How much is handed over at once: a client that takes nothing holds that much memory, and with more, those who do take
 /// something are hardly served faster.
@@ -58,7 +58,10 @@ impl Reader {
     /// In the stream: what ended the fetch; [`io::ErrorKind::UnexpectedEof`] for a range beyond the end; what the store
     /// says.
     pub fn stream(self, range: Range<u64>) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-        try_unfold(self.walk(range), |mut walk| async move { Ok(walk.next().await?.map(|bytes| (bytes, walk))) })
+        self.pieces(range, Takes::Bytes).map(|piece| match piece? {
+            Piece::Bytes(bytes) => Ok(bytes),
+            Piece::Window(_) => Err(io::Error::other("a window, where bytes are taken")),
+        })
     }
 
     /// The same for a connection that `takes` windows of files as well, or does not.
@@ -66,13 +69,8 @@ impl Reader {
     /// # Errors
     /// Those of [`Self::stream`].
     pub fn pieces(self, range: Range<u64>, takes: Takes) -> impl Stream<Item = io::Result<Piece>> + Send + 'static {
-        try_unfold(self.walk(range), move |mut walk| async move {
-            Ok(walk.next_piece(takes).await?.map(|piece| (piece, walk)))
-        })
-    }
-
-    fn walk(self, range: Range<u64>) -> Walk {
-        Walk { source: self.0, at: range.start, end: range.end }
+        let walk = Walk { source: self.0, at: range.start, end: range.end };
+        try_unfold(walk, move |mut walk| async move { Ok(walk.next(takes).await?.map(|piece| (piece, walk))) })
     }
 }
 
@@ -113,59 +111,41 @@ enum Ahead {
 }
 
 impl Walk {
-    async fn next_piece(&mut self, takes: Takes) -> io::Result<Option<Piece>> {
-        let window = match takes {
-            Takes::Windows => self.window().await?,
-            Takes::Bytes => None,
-        };
-        match window {
-            Some(window) => Ok(Some(Piece::Window(window))),
-            None => Ok(self.next().await?.map(Piece::Bytes)),
-        }
-    }
-
-    async fn window(&mut self) -> io::Result<Option<Window>> {
-        let reach = match &mut self.source {
-            Source::Committed(stored) => proven(stored, self.end),
-            Source::Arriving(progress) => match ahead(progress, self.at, self.end).await? {
-                Ahead::Here(reach) => reach,
-                Ahead::Alone(_) => return Ok(None),
-            },
-            Source::Passing(_) => return Ok(None),
-        };
-        let window = reach.bytes.window(self.at, reach.until.saturating_sub(self.at));
-        self.at += window.as_ref().map_or(0, |window| window.length() as u64);
-        Ok(window)
-    }
-
-    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+    async fn next(&mut self, takes: Takes) -> io::Result<Option<Piece>> {
         let ahead = match &mut self.source {
             Source::Committed(stored) => Ahead::Here(proven(stored, self.end)),
             Source::Arriving(progress) => ahead(progress, self.at, self.end).await?,
-            Source::Passing(passage) => return passage.next().await,
+            Source::Passing(passage) => return Ok(passage.next().await?.map(Piece::Bytes)),
         };
         match ahead {
-            Ahead::Here(reach) => self.read(reach).await,
+            Ahead::Here(reach) => self.read(reach, takes).await,
             Ahead::Alone(handover) => {
                 let mut passage = Box::new(Passage::new(handover, self.at..self.end));
                 let first = passage.next().await;
                 self.source = Source::Passing(passage);
-                first
+                Ok(first?.map(Piece::Bytes))
             }
         }
     }
 
-    async fn read(&mut self, reach: Reach) -> io::Result<Option<Bytes>> {
+    async fn read(&mut self, reach: Reach, takes: Takes) -> io::Result<Option<Piece>> {
         if self.at >= reach.until {
             return if self.at >= self.end { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
         }
-        let length = piece(reach.until - self.at);
+        let left = reach.until - self.at;
+        if takes == Takes::Windows
+            && let Some(window) = reach.bytes.window(self.at, left)
+        {
+            self.at += window.length() as u64;
+            return Ok(Some(Piece::Window(window)));
+        }
+        let length = piece(left);
         let bytes = match reach.bytes.read_at_once(self.at, length) {
             Some(bytes) => bytes,
             None => reach.bytes.read_at(self.at, length).await?,
         };
         self.at += bytes.len() as u64;
-        Ok(Some(bytes))
+        Ok(Some(Piece::Bytes(bytes)))
     }
 }
 
@@ -214,10 +194,11 @@ mod tests {
     use std::pin::pin;
 
     use async_trait::async_trait;
-    use futures_util::{FutureExt, StreamExt, TryStreamExt};
+    use futures_util::{FutureExt, TryStreamExt};
 
     use super::*;
     use crate::content::error::FlightError;
+    use crate::piece::Window;
 
     #[derive(Debug)]
     struct Nothing;

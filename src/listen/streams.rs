@@ -5,7 +5,7 @@
 
 use std::mem;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
@@ -29,7 +29,11 @@ pub(in crate::listen) struct WithStreams<C> {
 
 impl Opened {
     fn take(&self) -> Vec<Stream> {
-        mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        mem::take(&mut self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Stream>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -41,7 +45,7 @@ where
         let stream = Box::pin(async move {
             stream.await;
         });
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        self.lock().push(stream);
     }
 }
 
