@@ -172,13 +172,13 @@ impl Front {
     }
 }
 
-/// An upstream that has lost a blob, or a blob that cannot be read or fetched now.
 /// The bytes `range`, in the form that the connection takes.
 fn body(reader: Reader, range: Range<u64>) -> Body {
     let length = range.end.saturating_sub(range.start);
     Body::stream(|takes| reader.pieces(range, takes).boxed(), length)
 }
 
+/// An upstream that has lost a blob, or a blob that cannot be read or fetched now.
 fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
     let (repository, digest) = (admitted.repository(), admitted.digest());
     if error.kind() == io::ErrorKind::NotFound {

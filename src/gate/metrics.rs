@@ -81,7 +81,8 @@ impl Deciding<'_> {
         self.count(Outcome::Admit, rule, &code);
         let (image, digest) = (self.image, admitted.digest());
         if verdict.mode == Some(Mode::Audit) && !code.is_empty() {
-            tracing::warn!(%image, %digest, decision = "admit", rule, reason = code, duration = ?self.since.elapsed(), "would be refused");
+            let duration = self.since.elapsed();
+            tracing::warn!(%image, %digest, decision = "admit", rule, reason = code, ?duration, "would be refused");
         } else {
             tracing::info!(%image, %digest, decision = "admit", rule, duration = ?self.since.elapsed(), "decided");
         }
