@@ -22,6 +22,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use bonafide::config::{Config, Environment};
 use bonafide::evidence::{Evidence, Via, layers};
 use bonafide::oci::{Digest, Image as Reference, parse_manifest};
@@ -125,17 +126,17 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     /// From the manifest of evidence and its blob to a verdict, with nothing kept from any time before.
-    fn prove(&self, manifest: &[u8], blob: &[u8]) -> Proof {
-        self.prove_all(&[(manifest, blob)])
+    fn prove(&self, published: &Published) -> Proof {
+        self.prove_all(&[published])
     }
 
     /// The same of several pieces.
-    fn prove_all(&self, published: &[(&[u8], &[u8])]) -> Proof {
+    fn prove_all(&self, published: &[&Published]) -> Proof {
         let subject = Subject { digest: self.bed.image.digest(), manifest: &self.bed.image.manifest };
         let pieces = published.iter().flat_map(|(manifest, blob)| {
             let parsed = parse_manifest(manifest).unwrap();
             let found = layers(&parsed, Digest::of(manifest), subject.digest, Via::SignatureTag).unwrap();
-            found.into_iter().map(|layer| layer.into_evidence(blob.to_vec().into()))
+            found.into_iter().map(|layer| layer.into_evidence(blob.clone()))
         });
         let facts = pieces.flat_map(|piece: Evidence| {
             verify::check(&piece, &subject, &self.trust, self.bed.now()).unwrap_or_else(|flaw| panic!("{}", flaw.text))
@@ -156,18 +157,20 @@ impl Judge<'_> {
     }
 }
 
-/// The manifest with one layer, and that layer.
-fn published(layer: &Layer) -> (Vec<u8>, Vec<u8>) {
+/// A manifest with one layer, and that layer, as a client of the registry hands it over.
+type Published = (Vec<u8>, Bytes);
+
+fn published(layer: &Layer) -> Published {
     let mut described = descriptor(&layer.media_type, &layer.bytes);
     described["annotations"] = json!(layer.annotations);
     let manifest = json!({
         "schemaVersion": 2, "mediaType": OCI_MANIFEST,
         "config": descriptor("application/vnd.oci.empty.v1+json", b"{}"), "layers": [described],
     });
-    (serde_json::to_vec(&manifest).unwrap(), layer.bytes.clone())
+    (serde_json::to_vec(&manifest).unwrap(), layer.bytes.clone().into())
 }
 
-fn bundled(signed: &Signed) -> (Vec<u8>, Vec<u8>) {
+fn bundled(signed: &Signed) -> Published {
     let version = BundleVersion::V0_3;
     let bytes = signed.to_bundle(version).to_string().into_bytes();
     let layer = Layer { media_type: version.media_type().to_owned(), bytes, annotations: BTreeMap::new() };
@@ -175,7 +178,7 @@ fn bundled(signed: &Signed) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// What `notation sign` makes.
-fn notarized(bed: &Bed, format: Format) -> (Vec<u8>, Vec<u8>) {
+fn notarized(bed: &Bed, format: Format) -> Published {
     let draft = bed.notary.draft(format, &bed.image.manifest, bed.image.media_type, bed.authority.time());
     let sealed = draft.seal();
     let media_type = sealed.media_type().to_owned();
@@ -183,7 +186,7 @@ fn notarized(bed: &Bed, format: Format) -> (Vec<u8>, Vec<u8>) {
 }
 
 /// A form of evidence: what it is called, the rule that it meets, and its bytes.
-type Form = (&'static str, &'static str, (Vec<u8>, Vec<u8>));
+type Form = (&'static str, &'static str, Published);
 
 const SIGNED: &str = "[[rule.signature]]\ntrust = \"corp\"\nissuer = \"**\"\nsubject = \"**\"";
 const STAMPED: &str = "[[rule.signature]]\ntrust = \"stamped\"\nissuer = \"**\"\nsubject = \"**\"";
@@ -229,9 +232,9 @@ fn each_form(bed: &Bed) {
     let forms: Vec<_> = forms(bed).into_iter().map(|(name, rule, bytes)| (name, bed.judge(rule), bytes)).collect();
     let mut times = vec![Vec::new(); forms.len()];
     for _ in 0..ROUNDS {
-        for ((_, judge, (manifest, blob)), times) in forms.iter().zip(&mut times) {
+        for ((_, judge, published), times) in forms.iter().zip(&mut times) {
             let start = cpu();
-            judge.prove(manifest, blob);
+            judge.prove(published);
             times.push(cpu().saturating_sub(start));
         }
     }
@@ -247,9 +250,9 @@ fn compare(bed: &Bed, rounds: usize) {
     let shared = EXPORTED.map(|(name, index)| (name, bed.judge(forms[index].1), &forms[index].2));
     let mut times = [const { Vec::new() }; EXPORTED.len()];
     for _ in 0..rounds {
-        for ((_, judge, (manifest, blob)), times) in shared.iter().zip(&mut times) {
+        for ((_, judge, published), times) in shared.iter().zip(&mut times) {
             let start = cpu();
-            judge.prove(manifest, blob);
+            judge.prove(published);
             times.push(cpu().saturating_sub(start));
         }
     }
@@ -268,7 +271,7 @@ fn verdict(bed: &Bed) {
     println!("\n{:<42} {:>10} {:>12}", "10  one cold verdict", "CPU µs", "bytes");
     for (name, packages, rounds) in [("with a small SBOM", 20, ROUNDS), ("with an SBOM of 10 MiB", 17_000, 9)] {
         let sbom = published(&signs.attest(&spdx(bed, packages)).to_layer());
-        let pieces = [&forms[0].2, &forms[1].2, &sbom].map(|(manifest, blob)| (&manifest[..], &blob[..]));
+        let pieces = [&forms[0].2, &forms[1].2, &sbom];
         let times = (0..rounds).map(|_| {
             let start = cpu();
             judge.prove_all(&pieces);
@@ -316,8 +319,9 @@ fn large_sbom(bed: &Bed) {
         let before = peak_of(|| ());
         let most = peak_of(|| {
             for _ in 0..3 {
+                let received = (manifest.clone(), Bytes::copy_from_slice(&blob));
                 let start = cpu();
-                judge.prove(&manifest, &blob);
+                judge.prove(&received);
                 times.push(cpu().saturating_sub(start));
             }
         });
