@@ -135,14 +135,23 @@ mod tests {
 
     #[test]
     fn layers_are_picked_by_their_media_type() {
-        let text =
-            [SIGNATURE, "application/vnd.oci.image.layer.v1.tar", "application/vnd.dsse.envelope.v1+json", BUNDLE]
-                .map(|media_type| descriptor(media_type, ""))
-                .join(",");
+        let text = [
+            SIGNATURE,
+            "application/vnd.oci.image.layer.v1.tar",
+            "application/vnd.dsse.envelope.v1+json",
+            BUNDLE,
+            "application/jose+json",
+            "application/cose",
+        ]
+        .map(|media_type| descriptor(media_type, ""))
+        .join(",");
         let manifest = manifest(&text, "");
         for via in [Via::SignatureTag, Via::AttestationTag] {
             let forms: Vec<_> = found(&manifest, via).iter().map(|layer| layer.form).collect();
-            assert_eq!(forms, [Form::CosignSignature, Form::CosignAttestation, Form::Bundle]);
+            assert_eq!(
+                forms,
+                [Form::CosignSignature, Form::CosignAttestation, Form::Bundle, Form::NotationJws, Form::NotationCose]
+            );
         }
     }
 

@@ -268,6 +268,11 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_part_of_the_url_is_not_copied() {
+        assert!(matches!(Purl::of("pkg:npm/axios@1.14.1").key(), Cow::Borrowed("pkg:npm/axios")));
+    }
+
+    #[test]
     fn the_parts_of_a_url_are_decoded() {
         let purl = canonical_purl("pkg:deb/debian/libc6@2.36-9+deb12u4?distro=debian-12&upstream=glibc#x").unwrap();
         let purl = Purl::of(&purl);
@@ -284,6 +289,11 @@ mod tests {
             "pkg:npm/%40babel/core@7.0.0-rc.1",
             "pkg:deb/debian/apt@2.2.4?arch=amd64&distro=debian-11",
             "pkg:golang/github.com/sirupsen/logrus@v1.9.0",
+            "pkg:maven/org.apache.logging.log4j/log4j-core@2.17.1",
+            "pkg:cargo/serde@1.0.0",
+            "pkg:gem/rails@7.1.0",
+            "pkg:nuget/Newtonsoft.Json@13.0.3",
+            "pkg:pypi/requests@2.31.0",
         ] {
             assert!(canonical_purl(text).as_deref() == Some(text) && is_canonical(text), "{text}");
         }
@@ -301,6 +311,7 @@ mod tests {
             ("pkg:npm/axios?", "pkg:npm/axios"),
             ("pkg:npm/axios?b=1&a=2", "pkg:npm/axios?a=2&b=1"),
             ("pkg:npm/axios?A=1", "pkg:npm/axios?a=1"),
+            ("pkg:npm/axios?a=1&a=2", "pkg:npm/axios?a=2"),
             ("pkg:npm/@babel/core", "pkg:npm/%40babel/core"),
             ("pkg:deb/Debian/APT", "pkg:deb/debian/apt"),
             ("pkg:pypi/Zope", "pkg:pypi/zope"),

@@ -285,6 +285,7 @@ mod tests {
             format!("{{{}}}", members.join(","))
         };
         assert!(read(&members(limits::JSON_MEMBERS)).is_ok());
+        assert!(read(&format!("{{\"a\":{}}}", members(limits::JSON_MEMBERS))).is_ok(), "each object has its own");
         assert!(read(&members(limits::JSON_MEMBERS + 1)).is_err());
     }
 
@@ -297,7 +298,8 @@ mod tests {
         };
         assert!(check_strictly(&list("{}", limits::JSON_OBJECTS)).is_ok());
         assert_eq!(refused(&list("{}", limits::JSON_OBJECTS + 1)), Some("objects of JSON"));
-        assert!(check_strictly(&list("0", limits::JSON_VALUES - 1)).is_ok());
+        let within = format!("{{\"a\":{}}}", list("0", limits::JSON_VALUES - 1));
+        assert!(check_strictly(&within).is_ok(), "the first member of an object counts as the object");
         assert_eq!(refused(&list("0", limits::JSON_VALUES + 1)), Some("values of JSON"));
         let members = list(r#"{"a":0,"b":0,"c":0,"d":0,"e":0,"f":0}"#, limits::JSON_VALUES / 6 + 1);
         assert_eq!(refused(&members), Some("values of JSON"));

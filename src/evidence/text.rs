@@ -84,9 +84,14 @@ mod tests {
 
     #[test]
     fn a_number_is_a_text_as_it_is_written() {
-        for (json, text) in
-            [("\"1.0\"", Some("1.0")), ("7", Some("7")), ("-7", Some("-7")), ("1.5", Some("1.5")), ("null", None)]
-        {
+        for (json, text) in [
+            ("\"1.0\"", Some("1.0")),
+            ("\"1\\u002e0\"", Some("1.0")),
+            ("7", Some("7")),
+            ("-7", Some("-7")),
+            ("1.5", Some("1.5")),
+            ("null", None),
+        ] {
             assert_eq!(serde_json::from_str::<Text<'_>>(json).unwrap().0.as_deref(), text, "{json}");
         }
     }

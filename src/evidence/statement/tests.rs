@@ -253,9 +253,12 @@ fn subjects_and_their_digests_are_bounded() {
     assert_eq!(parse(&statement).unwrap().subjects.len(), limits::SUBJECTS);
     statement["subject"] = json!(vec![subject; limits::SUBJECTS + 1]);
     assert!(matches!(parse(&statement), Err(Malformed::TooMuch { what: "subjects", .. })));
-    let digests: serde_json::Map<_, _> =
-        (0..=limits::DIGESTS_PER_SUBJECT).map(|number| (format!("algorithm{number}"), json!("00"))).collect();
-    statement["subject"] = json!([{"digest": digests}]);
+    let digests = |count: usize| -> serde_json::Map<_, _> {
+        (0..count).map(|number| (format!("algorithm{number}"), json!("00"))).collect()
+    };
+    statement["subject"] = json!([{"digest": digests(limits::DIGESTS_PER_SUBJECT)}]);
+    assert!(parse(&statement).is_ok());
+    statement["subject"] = json!([{"digest": digests(limits::DIGESTS_PER_SUBJECT + 1)}]);
     assert!(matches!(parse(&statement), Err(Malformed::TooMuch { what: "digests of a subject", .. })));
 }
 
