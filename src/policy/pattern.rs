@@ -203,6 +203,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_may_be_as_long_as_it_likes() {
+        for length in [SHORT - 3, SHORT - 2, SHORT - 1, 10 * SHORT] {
+            let text = format!("a{}b", "x".repeat(length));
+            assert!(matches("a*b", &text) && !matches("a*c", &text) && !matches("a*b*c", &text), "{length}");
+        }
+    }
+
+    #[test]
     fn a_tag_stands_for_itself_even_if_it_looks_like_a_pattern() {
         let glob = Glob::template("refs/tags/{tag}").unwrap();
         assert!(glob.matches_tag("refs/tags/v1", "v1"));

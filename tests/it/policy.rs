@@ -499,6 +499,28 @@ fn the_level_of_what_met_a_rule_is_that_of_its_builders() {
 }
 
 #[test]
+fn a_level_is_said_to_be_lower_for_no_reason_that_does_not_lower_it() {
+    let told = |builders: &str, id: &str, level: u8, facts: &[Value]| {
+        let builder = format!("[[builder]]\nname = 'own'\nid = '{id}'\nissuer = '{ISSUER}'\nlevel = {level}\n");
+        let rule = RULE.replace("[\"slsa-github-generator\"]", builders).replace("level = 3", "level = 1");
+        let verdict = judge(&format!("{rule}\n{builder}"), Some("v1.2.3"), &proof(facts));
+        let Level { level, why_not_higher } = verdict.requirements[1].level.unwrap();
+        (level, why_not_higher)
+    };
+    let mut self_hosted = all();
+    self_hosted[1]["signer"]["certificate"]["runner_environment"] = json!("self-hosted");
+    assert_eq!(told("['own']", GENERATOR, 1, &self_hosted), (1, Some(Shortfall::Builder)));
+    let branch = GENERATOR.replace("refs/tags/v2.1.0", "refs/heads/main");
+    let mut unreleased = all();
+    for pointer in ["/signer/certificate/subject", "/signer/certificate/build_signer", "/claim/provenance/builder_id"] {
+        *unreleased[1].pointer_mut(pointer).unwrap() = json!(branch);
+    }
+    let both = "['own', 'slsa-github-generator']";
+    assert_eq!(told(both, &branch, 3, &unreleased), (3, None));
+    assert_eq!(told(both, &branch, 2, &unreleased), (2, Some(Shortfall::UnreleasedBuilder)));
+}
+
+#[test]
 fn branch_commit_workflow_and_inputs_are_looked_at() {
     for (line, met) in [
         ("source_branch = 'main'", true),
@@ -868,8 +890,16 @@ fn a_rule_relies_on_every_domain_that_it_names_and_on_no_other() {
     ] {
         let policy = policy(&format!("{before}[[rule]]\nname = 'r'\nimages = ['docker.io/**']\n{block}")).unwrap();
         assert!(policy.awaits(&request, "github", &proof(&[])), "{block}");
-        assert!(!policy.awaits(&request, "nobody", &proof(&[])), "{block}");
+        assert!(!policy.awaits(&request, "nobody", &flawed("log")), "{block}");
     }
+}
+
+#[test]
+fn a_repository_with_the_longest_name_has_a_rule() {
+    let longest: Repository = format!("{}:65535/n/{}", "h".repeat(253), "n".repeat(253)).parse().unwrap();
+    assert_eq!(longest.to_string().len(), 259 + 1 + 255);
+    let policy = policy("[[rule]]\nname = 'all'\nimages = ['**']\nmode = 'allow'").unwrap();
+    assert!(policy.rule(&longest, None).is_some());
 }
 
 #[test]
@@ -961,6 +991,26 @@ fn recorded_facts_are_of_one_image_and_of_what_its_index_lists() {
         serde_json::from_value::<RecordedFacts>(file).is_ok()
     };
     assert!(reads(true, true) && !reads(true, false) && !reads(false, true) && !reads(false, false));
+}
+
+#[test]
+fn recorded_facts_say_what_is_known_of_other_images() {
+    let at: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let elsewhere: Repository = "docker.io/a/b".parse().unwrap();
+    let [index, base, gone] = [b"index", b"base ", b"gone "].map(|name| Digest::of(name));
+    let of = |digest: Digest| RecordedFacts::none(&repository(), digest, at);
+    let recorded = of(digest()).in_an_index(vec![index], Vec::new());
+    let recorded = recorded.beside(None, vec![of(index), of(base)], vec![(repository(), gone)]);
+    let read: RecordedFacts = serde_json::from_value(serde_json::to_value(&recorded).unwrap()).unwrap();
+    assert_eq!(read, recorded);
+    assert_eq!((read.collected_at(), read.roots(), read.others()), (at, &[index][..], 2));
+    for (digest, is_found, is_absent) in [(digest(), true, false), (base, true, false), (gone, false, true)] {
+        assert_eq!(
+            (read.find(&repository(), digest).is_some(), read.lacks(&repository(), digest)),
+            (is_found, is_absent)
+        );
+        assert!(read.find(&elsewhere, digest).is_none() && !read.lacks(&elsewhere, digest), "{digest}");
+    }
 }
 
 #[test]
@@ -1481,6 +1531,13 @@ fn signed_by_key(name: &str, evidence: &str) -> Value {
     fact
 }
 
+/// Evidence that proves nothing, for such a flaw.
+fn flawed(kind: &str) -> Proof {
+    let source = json!({"manifest": Digest::of(b"manifest"), "layer": Digest::of(b"layer")});
+    let flaw = json!({"source": source, "form": null, "predicate_type": null, "kind": kind, "text": "x"});
+    Proof { flaws: vec![serde_json::from_value(flaw).unwrap()].into(), ..proof(&[]) }
+}
+
 /// A rule that takes signatures of so many of these people.
 fn threshold(at_least: usize, subjects: &[&str]) -> String {
     let identities = subjects.iter().map(|subject| format!("{{ issuer = '{ISSUER}', subject = '{subject}' }}"));
@@ -1637,11 +1694,6 @@ fn a_trust_domain_is_awaited_where_it_could_prove_more() {
         let request = Request { repository: &repository, tag: Some(&tag), digest: digest() };
         policy(rule).unwrap().awaits(&request, domain, proof)
     };
-    let flawed = |kind: &str| {
-        let source = json!({"manifest": Digest::of(b"manifest"), "layer": Digest::of(b"layer")});
-        let flaw = json!({"source": source, "form": null, "predicate_type": null, "kind": kind, "text": "x"});
-        Proof { flaws: vec![serde_json::from_value(flaw).unwrap()].into(), ..proof(&[]) }
-    };
     let (named, keyed) = (signature_rule(&identity()), signature_rule("key = 'release'"));
     assert!(awaits(&named, "public-good", &proof(&[])) && !awaits(&named, "github", &flawed("log")));
     // Of a key, any domain may prove when it signed; where nothing lacks such a proof, none proves more.
@@ -1658,6 +1710,9 @@ fn a_trust_domain_is_awaited_where_it_could_prove_more() {
     assert!(awaits(provenance, "github", &flawed("log")));
     let sbom = format!("{named}[rule.sbom]\nsigned_by = {{ key = 'backup' }}\n");
     assert!(awaits(&sbom, "github", &flawed("log")));
+    let summary = "[[verifier]]\nname = 'corp'\nid = 'https://v'\nkey = 'backup'\n[[rule]]\nname = 'r'\n\
+         images = ['docker.io/**']\n[rule.provenance]\nverifiers = ['corp']\n";
+    assert!(awaits(summary, "github", &flawed("log")));
 }
 
 #[test]

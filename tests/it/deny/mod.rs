@@ -88,9 +88,9 @@ fn takes_long(policy: &Policy, proof: &Proof) -> bool {
 
 #[test]
 fn a_long_bill_takes_long_once() {
-    let purls: Vec<_> = (0..2000).map(|number| format!("pkg:npm/package-{number}@1.0.0")).collect();
+    let purls: Vec<_> = (0..=1000).map(|number| format!("pkg:npm/package-{number}@1.0.0")).collect();
     let components: Vec<_> = purls.iter().map(|purl| json!({"name": "p", "purl": purl})).collect();
-    let (long, short) = (proof(&json!(components)), proof(&json!(components[..100])));
+    let (long, short) = (proof(&json!(components)), proof(&json!(components[..1000])));
     let policy = compile("deny_packages = ['pkg:npm/axios@1.14.1']\ndeny_feed = 'feed.json'").unwrap();
     let path = std::path::Path::new("feed.json");
     for feed in [Arc::new(Feed::default()), Arc::new(Feed::default())] {

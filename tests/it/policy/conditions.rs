@@ -97,6 +97,9 @@ fn a_condition_is_checked_when_it_is_loaded() {
         ("summaries.all(s, s.dependency_levels['L1'] == 'a')", "there is no == for a number and a text"),
         ("vex.exists(v, v.statements == 'x')", "there is no =="),
         ("(tag == 'a').contains('x', 'x')", "no contains for true or false and a text and a text"),
+        ("size(true, 1, 1) == 1", "no size for true or false and a number and a number"),
+        ("now - tag == 1", "there is no - for a number and a text"),
+        ("tag - now == 1", "there is no - for a text and a number"),
         ("tag && true", "there is no && for a text and true or false"),
         ("true && tag", "there is no && for true or false and a text"),
         ("signatures.all(a, signatures.all(b, signatures.all(c, true)))", "2 deep at most"),
@@ -223,6 +226,18 @@ fn the_signatures_of_a_condition_are_those_that_meet_the_rule() {
     let mut facts = all();
     facts.push(signed_by("https://github.com/evil/w@refs/tags/v1", "stranger"));
     let rule = rule("signatures.size() == 1");
+    assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+}
+
+#[test]
+fn the_bills_of_materials_of_a_condition_are_those_of_the_signers_that_the_rule_names() {
+    let mut foreign = sbom();
+    foreign["signer"]["certificate"]["subject"] = json!("https://github.com/evil/w@refs/tags/v1");
+    foreign["source"]["layer"] = json!(Digest::of(b"stranger"));
+    let signed = "[rule.sbom]\n    signed_by = { issuer = 'ISSUER', subject = 'SUBJECT' }";
+    let signed = signed.replace("ISSUER", ISSUER).replace("SUBJECT", SIGNER);
+    let rule = rule("sboms.size() == 1").replace("[rule.sbom]", &signed);
+    let facts = [&all()[..], &[foreign]].concat();
     assert_eq!(judge(&rule, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
 }
 
