@@ -156,8 +156,18 @@ mod tests {
             assert_eq!(serde_json::to_value((&few, &several)).unwrap(), serde_json::json!([all, all]));
             assert_eq!((Few::from(all.clone()), Several::from(all.clone())), (few.clone(), several.clone()));
             assert_eq!((Vec::from(few.clone()), Vec::from(several.clone())), (all.clone(), all));
+            let before = (few.clone(), several.clone());
             few.extend([count]);
             several.extend([count]);
+            assert!(few != before.0 && several != before.1);
         }
+    }
+
+    #[test]
+    fn a_list_can_be_put_in_order() {
+        let (mut few, mut several) = (Few::from(vec![2, 1]), Several::from(vec![2, 1]));
+        few.sort_unstable();
+        several.sort_unstable();
+        assert_eq!((&*few, &*several), (&[1, 2][..], &[1, 2][..]));
     }
 }

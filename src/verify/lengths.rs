@@ -93,7 +93,8 @@ impl Around {
 
     /// How a decoder looks into an element, if one does.
     fn inside(&self, tag: u8, place: Place) -> Option<Place> {
-        let is_named = self.first == OBJECT_IDENTIFIER && self.index > 0;
+        // By the identifier that stands first, which is neither tagged nor a string itself.
+        let is_named = self.first == OBJECT_IDENTIFIER;
         match place {
             Place::Content => Some(Place::Message),
             Place::Message if is_named && tag == TAGGED => Some(Place::Content),
@@ -197,18 +198,19 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_of_keys_may_look_like_lengths() {
+    fn identifiers_of_keys_and_texts_of_names_may_look_like_lengths() {
         let identifier = element(0x80, &claim(0x04));
         assert!(holds(&sequence(&[&[INTEGER, 1, 1], &identifier])));
         assert!(holds(&sequence(&[&OID, &element(OCTET_STRING, &sequence(&[&identifier]))])));
         assert!(holds(&element(0x03, &claim(0x04))));
+        assert!(holds(&sequence(&[&OID, &element(0x0c, &claim(0x04))])));
     }
 
     #[test]
     fn what_nests_deeper_than_any_certificate_is_refused() {
         let nested = |depth| (0..depth).fold(Vec::new(), |inner, _| element(0x30, &inner));
         assert!(holds(&nested(DEPTH)));
-        assert!(!holds(&nested(2 * DEPTH)));
+        assert!(!holds(&nested(DEPTH + 1)));
     }
 
     #[test]

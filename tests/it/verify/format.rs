@@ -118,6 +118,8 @@ fn two_contents_or_two_signers_in_one_bundle_are_refused() {
 #[test]
 fn several_or_no_signatures_in_one_envelope_are_refused() {
     let bed = Bed::new();
+    let evidence = changed(&bed, V3, |json| json["dsseEnvelope"]["signatures"] = Value::Null);
+    bed.refuses(&evidence, FlawKind::Malformed, "0 signatures");
     for count in [0, 2] {
         let several = |envelope: &mut Value| {
             let one = envelope["signatures"][0].clone();

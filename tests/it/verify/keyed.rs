@@ -183,15 +183,15 @@ fn entries_about_something_else_do_not_vouch_for_keys_that_only_we_can_check() {
     let bed = Bed::new().with_key("release", &key).with_key("other", &other);
     let [statement, another] = [bed.statement(), bed.statement().also_about(Digest::of(b"another"))];
     for kind in [EntryKind::Dsse, EntryKind::IntotoV2] {
-        let signs = signs(&bed, &key).logged_as(kind);
-        let good = signs.attest(&statement);
+        let ours = signs(&bed, &key).logged_as(kind);
+        let good = ours.attest(&statement);
         bed.proves(&bundle(&good, V3));
-        let of_payload = good.clone().with_entry_of(&signs.attest(&another));
+        let of_payload = good.clone().with_entry_of(&ours.attest(&another));
         bed.refuses(&bundle(&of_payload, V3), FlawKind::Log, "about another payload");
         // A second signature of the same.
-        let of_signature = good.clone().with_entry_of(&signs.attest(&statement));
+        let of_signature = good.clone().with_entry_of(&ours.attest(&statement));
         bed.refuses(&bundle(&of_signature, V3), FlawKind::Log, "about another signature");
-        let of_key = reattributed(&bed, &good, &other, kind);
+        let of_key = reattributed(&good, &other, &signs(&bed, &other).logged_as(kind));
         bed.refuses(&bundle(&of_key, V3), FlawKind::Log, "names another key");
     }
     let manifest = signs(&bed, &key).sign_bytes(bed.image.manifest.clone());
@@ -201,11 +201,56 @@ fn entries_about_something_else_do_not_vouch_for_keys_that_only_we_can_check() {
     bed.refuses(&bundle(&of_kind, V3), FlawKind::Log, "a kind that does not go with");
     let of_signature = manifest.clone().with_entry_of(&signs(&bed, &key).sign_bytes(bed.image.manifest.clone()));
     bed.refuses(&bundle(&of_signature, V3), FlawKind::Log, "about another signature");
-    let of_key = reattributed(&bed, &manifest, &other, EntryKind::HashedRekord);
+    let of_key = reattributed(&manifest, &other, &signs(&bed, &other));
     bed.refuses(&bundle(&of_key, V3), FlawKind::Log, "names another key");
     let short = Key::p521("release").hashing(Hash::Sha256);
     let of_hash = manifest.with_entry_of(&signs(&bed, &short).sign_bytes(bed.image.manifest.clone()));
     bed.refuses(&bundle(&of_hash, V3), FlawKind::Log, "a hash of another kind");
+}
+
+#[test]
+fn entries_of_rekor_v2_about_something_else_do_not_vouch_for_keys_that_only_we_can_check() {
+    let (key, other) = (Key::p521("release"), Key::p521("other"));
+    let short = Key::p521("release").hashing(Hash::Sha256);
+    let bed = Bed::new().with_key("release", &key).with_key("other", &other);
+    let [ours, theirs, shortly] = [&key, &other, &short].map(|key| signs(&bed, key).in_rekor_v2());
+    let statement = bed.statement();
+    let another = bed.statement().also_about(Digest::of(b"another"));
+    let attest = |signs: &Signs<'_>| signs.attest(&statement);
+    let sign = |signs: &Signs<'_>| signs.sign_bytes(bed.image.manifest.clone());
+    for (make, elsewhere) in [
+        (&attest as &dyn Fn(&Signs<'_>) -> Signed, ours.attest(&another)),
+        (&sign, ours.sign_bytes(b"something else".to_vec())),
+    ] {
+        let good = make(&ours);
+        bed.proves(&bundle(&good, V3));
+        for (entry_of, text) in [
+            (elsewhere, "about something else"),
+            (make(&ours), "about another signature"),
+            (make(&shortly), "a hash of another kind"),
+        ] {
+            bed.refuses(&bundle(&good.clone().with_entry_of(&entry_of), V3), FlawKind::Log, text);
+        }
+        bed.refuses(&bundle(&reattributed(&good, &other, &theirs), V3), FlawKind::Log, "names another key");
+    }
+}
+
+#[test]
+fn an_entry_may_hold_any_hash_of_the_payload_that_is_one_of_it() {
+    let key = Key::p521("release");
+    let bed = Bed::new().with_key("release", &key);
+    for (kind, place) in [(EntryKind::Dsse, "/spec/payloadHash"), (EntryKind::IntotoV2, "/spec/content/payloadHash")] {
+        let good = signs(&bed, &key).logged_as(kind).attest(&bed.statement());
+        let holding = |payload: &[u8]| {
+            let mut body: Value = serde_json::from_slice(&good.entry.as_ref().unwrap().body).unwrap();
+            let hash = json!({ "algorithm": "sha512", "value": hex::encode(Hash::Sha512.of(payload)) });
+            *body.pointer_mut(place).unwrap() = hash;
+            let entry = bed.authority.log.append(&body, bed.authority.time());
+            bundle(&good.clone().with_entry(|it| *it = entry), V3)
+        };
+        bed.proves(&holding(&bed.statement().to_bytes()));
+        bed.refuses(&holding(b"something else"), FlawKind::Log, "about another payload");
+    }
 }
 
 #[test]
@@ -239,12 +284,13 @@ fn doubled(list: &mut Value) {
     list.push(list[0].clone());
 }
 
-/// `signed`, with an entry that says that it was by `other`: its owner cannot be asked by the log of a dishonest operator.
-fn reattributed(bed: &Bed, signed: &Signed, other: &Key, kind: EntryKind) -> Signed {
-    let mut theirs = signed.clone();
-    theirs.credential = Credential::Key { public: other.public().to_vec(), hint: other.hint() };
-    theirs.entry = Some(signs(bed, other).logged_as(kind).log_of(&theirs, other));
-    signed.clone().with_entry_of(&theirs)
+/// `signed`, with an entry that says that it was by `other`, logged as `theirs` is: its owner cannot be asked by the log of a
+/// dishonest operator.
+fn reattributed(signed: &Signed, other: &Key, theirs: &Signs<'_>) -> Signed {
+    let mut attributed = signed.clone();
+    attributed.credential = Credential::Key { public: other.public().to_vec(), hint: other.hint() };
+    attributed.entry = Some(theirs.log_of(&attributed, other));
+    signed.clone().with_entry_of(&attributed)
 }
 
 #[test]

@@ -112,12 +112,15 @@ fn a_certificate_that_only_we_can_check_must_be_valid_at_every_time_that_is_prov
 fn the_log_entry_of_another_certificate_does_not_vouch_for_one_that_only_we_can_check() {
     let key = Key::p384("signer");
     let bed = Bed::new();
-    let good = signs(&bed).holding(&key).attest(&bed.statement());
     let someone = Build::of("someone/else", "refs/tags/v1").identity();
-    let theirs = bed.authority.keyless(&someone).holding(&key);
-    let mut attributed = good.clone().with_credential_of(&theirs.attest(&bed.statement()));
-    attributed.entry = Some(theirs.log_of(&attributed, &key));
-    bed.refuses(&bundle(&good.with_entry_of(&attributed), V3), FlawKind::Log, "names another certificate");
+    let (ours, theirs) = (signs(&bed).holding(&key), bed.authority.keyless(&someone).holding(&key));
+    for (ours, theirs) in [(ours.clone().in_rekor_v2(), theirs.clone().in_rekor_v2()), (ours, theirs)] {
+        let good = ours.attest(&bed.statement());
+        bed.proves(&bundle(&good, V3));
+        let mut attributed = good.clone().with_credential_of(&theirs.attest(&bed.statement()));
+        attributed.entry = Some(theirs.log_of(&attributed, &key));
+        bed.refuses(&bundle(&good.with_entry_of(&attributed), V3), FlawKind::Log, "names another certificate");
+    }
 }
 
 #[test]

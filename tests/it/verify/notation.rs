@@ -3,6 +3,7 @@
 use std::fs;
 
 use bonafide::evidence::{Content, Evidence, Form, NotationFormat};
+use bonafide::limits;
 use bonafide::trust::{DomainSettings, NotationSettings};
 use bonafide::verify::{Certificate, Claim, Fact, FlawKind, LogProof, Signer};
 use jiff::{SignedDuration, Timestamp};
@@ -10,13 +11,13 @@ use serde_json::json;
 
 use super::format::CLAIM;
 use super::{Bed, source};
-use crate::support::authority::certificate::{CODE_SIGNING, SERVER, TIME_STAMPING, Validity, pem};
+use crate::support::authority::certificate::{CODE_SIGNING, Certified, SERVER, TIME_STAMPING, Validity, pem};
 use crate::support::authority::key::{Key, KeySize};
 use crate::support::authority::notation::{
     AUTHENTIC_TIME, CERTIFICATE_SIGN, DIGITAL_SIGNATURE, Draft, EXPIRY, Format, Holder, Notary, Profile, SCHEME,
     SIGNING_TIME, Sealed,
 };
-use crate::support::authority::timestamp::TimestampAuthority;
+use crate::support::authority::timestamp::{Named, TimestampAuthority};
 
 pub(super) const FORMATS: [Format; 2] = [Format::Jws, Format::Cose];
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -334,6 +335,42 @@ fn most_timestamp_authorities_of_the_world_have_rsa_keys() {
         bed.refuses(&stamped(broken), FlawKind::Timestamp, "does not fit");
         bed.refuses(&stamped(other.token_over(&sealed.signature, time)), FlawKind::Timestamp, "not trusted");
     }
+}
+
+/// A bed whose authority stamps as `set` says, a signature, and it with such a timestamp.
+fn stamped_as(set: impl FnOnce(&mut TimestampAuthority)) -> (Bed, Evidence) {
+    let (mut bed, notary) = (Bed::new(), notary());
+    set(&mut bed.authority.timestamps);
+    let root = bed.authority.timestamps.root.certificate.clone();
+    let stores = Stores { ca: &[&notary.root.certificate], tsa: &[&root], ..Stores::default() };
+    let bed = bed.trusting_notary("acme", &stores);
+    let sealed = bed.draft(&notary, Format::Jws).seal();
+    let token = bed.authority.timestamps.token_over(&sealed.signature, bed.authority.time());
+    (bed, evidence(&sealed.with(|it| it.timestamp = Some(token)), Format::Jws))
+}
+
+#[test]
+fn a_timestamp_may_name_its_authority_by_the_identifier_of_its_key() {
+    let (bed, stamped) = stamped_as(|stamps| stamps.named = Named::ByKey);
+    assert_eq!(bed.proves(&stamped).signed_at(), Some(bed.authority.time() + SECOND));
+    // Named by its key is one certificate, and not any that is there.
+    let (bed, stamped) = stamped_as(|stamps| {
+        stamps.named = Named::ByKey;
+        stamps.leaf.key = Key::p256("another");
+    });
+    bed.refuses(&stamped, FlawKind::Timestamp, "the certificate of its signer is not in it");
+}
+
+#[test]
+fn a_timestamp_has_at_most_so_many_certificates() {
+    let with = |count: usize| {
+        let beside = |number: usize| Certified::root(&number.to_string(), Key::p256(&number.to_string()));
+        stamped_as(|stamps| stamps.beside = (2..count).map(beside).collect())
+    };
+    let (bed, stamped) = with(limits::CERTIFICATES);
+    bed.proves(&stamped);
+    let (bed, stamped) = with(limits::CERTIFICATES + 1);
+    bed.refuses(&stamped, FlawKind::TooMuch, "a timestamp has 17 certificates");
 }
 
 #[test]

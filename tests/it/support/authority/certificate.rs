@@ -199,11 +199,15 @@ fn authority_extensions(subject: &[u8], issuer: &[u8], path_length: u8, usage: O
 }
 
 fn key_identifiers(subject: &[u8], issuer: &[u8]) -> [Vec<u8>; 2] {
-    let identifier = |public: &[u8]| Digest::of(public).as_bytes()[..20].to_vec();
     [
-        extension(SUBJECT_KEY, false, &der::octets(&identifier(subject))),
-        extension(AUTHORITY_KEY, false, &der::sequence(&[der::value(0x80, &identifier(issuer))])),
+        extension(SUBJECT_KEY, false, &der::octets(&key_identifier(subject))),
+        extension(AUTHORITY_KEY, false, &der::sequence(&[der::value(0x80, &key_identifier(issuer))])),
     ]
+}
+
+/// What certificates call a key.
+pub(super) fn key_identifier(public: &[u8]) -> Vec<u8> {
+    Digest::of(public).as_bytes()[..20].to_vec()
 }
 
 fn extension(kind: &str, critical: bool, content: &[u8]) -> Vec<u8> {

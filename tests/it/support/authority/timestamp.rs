@@ -3,7 +3,7 @@
 use bonafide::oci::Digest;
 use jiff::Timestamp;
 
-use super::certificate::{Certified, Validity};
+use super::certificate::{Certified, Validity, key_identifier};
 use super::der;
 use super::key::Key;
 
@@ -20,6 +20,19 @@ const POLICY: &str = "1.3.6.1.4.1.57264.2";
 pub(crate) struct TimestampAuthority {
     pub(crate) root: Certified,
     pub(crate) leaf: Certified,
+    /// What else is among the certificates in a token.
+    pub(crate) beside: Vec<Certified>,
+    /// How tokens name the leaf.
+    pub(crate) named: Named,
+}
+
+/// How the signer of a token is named (RFC 5652, 5.3).
+#[derive(Clone, Copy)]
+pub(crate) enum Named {
+    /// By the issuer and the serial number of its certificate.
+    BySerial,
+    /// By the identifier of its key.
+    ByKey,
 }
 
 /// What a client asks to be stamped.
@@ -42,7 +55,7 @@ impl TimestampAuthority {
     pub(crate) fn with_keys(name: &str, root: Key, key: Key) -> Self {
         let root = Certified::root(&format!("{name} timestamp root"), root);
         let leaf = root.timestamper(&format!("{name} timestamps"), key, Validity::long());
-        Self { root, leaf }
+        Self { root, leaf, beside: Vec::new(), named: Named::BySerial }
     }
 
     /// The token over `message`, as bundles and cosign's annotations carry it: a whole `TimeStampResp`.
@@ -78,7 +91,8 @@ impl TimestampAuthority {
         let info = info(asked, at);
         let content = der::sequence(&[der::oid(TST_INFO), der::context(0, &der::octets(&info))]);
         let certificates = if asked.certificates {
-            der::context(0, &[self.root.certificate.clone(), self.leaf.certificate.clone()].concat())
+            let all = [&self.root, &self.leaf].into_iter().chain(&self.beside);
+            der::context(0, &all.flat_map(|one| one.certificate.clone()).collect::<Vec<_>>())
         } else {
             Vec::new()
         };
@@ -88,15 +102,18 @@ impl TimestampAuthority {
     }
 
     fn signer(&self, info: &[u8], at: Timestamp) -> Vec<u8> {
-        let identified = der::sequence(&[self.root.name.clone(), self.leaf.serial.clone()]);
+        let (version, named) = match self.named {
+            Named::BySerial => (1, der::sequence(&[self.root.name.clone(), self.leaf.serial.clone()])),
+            Named::ByKey => (3, der::value(0x80, &key_identifier(self.leaf.key.public()))),
+        };
         let attributes = self.attributes(info, at);
         let signature = self.leaf.key.sign(&attributes);
         // In the token the same set is written as `[0] IMPLICIT` (RFC 5652, 5.4).
         let mut implicit = attributes;
         implicit[0] = 0xa0;
         der::sequence(&[
-            der::integer(&[1]),
-            identified,
+            der::integer(&[version]),
+            named,
             sha256(),
             implicit,
             self.leaf.key.signature_algorithm(),
