@@ -141,7 +141,8 @@ impl Cli {
             Command::Inspect { asked, record } => runtime.block_on(Box::pin(inspect(self, asked, record.as_deref()))),
             Command::Explain { code } => print_reason(*code),
             Command::Policy(PolicyCommand::Test { place, json }) => {
-                runtime.block_on(test(self.config()?, place, *json))
+                let config = Config::load_rules(self.config.as_deref(), &Environment::of_process())?;
+                runtime.block_on(test(config, place, *json))
             }
             Command::Packages(command) => runtime.block_on(Box::pin(packages::run(command, self.config()?))),
             Command::Storage(command) => runtime.block_on(Box::pin(storage::run(command, self.config()?))),

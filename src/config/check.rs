@@ -14,8 +14,8 @@ use crate::policy::{self, Known, Policy, RuleSettings};
 use crate::trust::{BuiltIn, Place, Requirement, RootSource, WithoutLog};
 use crate::upstream::check_address;
 
-/// Every file that is named can be read.
-pub(super) fn files(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+/// Every feed that is named can be read.
+pub(super) fn feeds(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
     for (key, path) in file.feeds() {
         if let Err(error) = fs::File::open(path) {
             let problem = format!(
@@ -26,6 +26,12 @@ pub(super) fn files(file: &File, source: &Source<'_>) -> Result<(), ConfigError>
             return Err(source.at(&key, &problem));
         }
     }
+    Ok(())
+}
+
+/// Every file that is named can be read.
+pub(super) fn files(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
+    feeds(file, source)?;
     for (key, path) in file.files() {
         if let Err(error) = readable(path) {
             let problem = format!(

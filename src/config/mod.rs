@@ -58,6 +58,9 @@ pub struct Config {
     weakenings: Vec<String>,
 }
 
+/// Which of the files that a configuration names must be there.
+type FileCheck = fn(&file::File, &locate::Source<'_>) -> Result<(), ConfigError>;
+
 /// The file that is used where none is given.
 pub const BUILT_IN: &str = include_str!("../../config/default.toml");
 
@@ -77,18 +80,32 @@ impl Config {
     /// [`ConfigError::Read`] if the file cannot be read, [`ConfigError::Invalid`] with file and line otherwise, also if a
     /// file that it names cannot be read.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::load_checking(file, environment, check::files)
+    }
+
+    /// The same for whoever only asks its rules what they say of recorded facts: these name keys and signers that are proven
+    /// already. So keys, trusted roots, certificates and credentials, which are not in every place where rules are tested,
+    /// need not be there. Nothing can be proven or served by it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), but for those files. Feeds must be there: rules read them.
+    pub fn load_rules(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::load_checking(file, environment, check::feeds)
+    }
+
+    fn load_checking(file: Option<&Path>, environment: &Environment, files: FileCheck) -> Result<Self, ConfigError> {
         let Some(path) = file.map(Path::to_owned).or_else(|| environment.config.clone()) else {
             return Self::parse(BUILT_IN, "the built-in configuration", Path::new(""), environment);
         };
         let text = fs::read_to_string(&path).map_err(|source| ConfigError::Read { path: path.clone(), source })?;
-        Self::of_file(path, text, environment)
+        Self::of_file(path, text, environment, files)
     }
 
-    fn of_file(path: PathBuf, text: String, environment: &Environment) -> Result<Self, ConfigError> {
+    fn of_file(path: PathBuf, text: String, environment: &Environment, files: FileCheck) -> Result<Self, ConfigError> {
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         let source = locate::Source { text: &text, origin: &path.display().to_string() };
         let file = file::File::parse(&source, &folder)?;
-        check::files(&file, &source)?;
+        files(&file, &source)?;
         let config = Self::compile(file, &source, environment)?;
         Ok(Self { file: Some(ConfigFile { path, text: Ok(text), environment: environment.clone() }), ..config })
     }

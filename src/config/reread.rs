@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::admin;
-use crate::config::{Config, ConfigError, Environment};
+use crate::config::{Config, ConfigError, Environment, check};
 use crate::content;
 use crate::facts;
 use crate::front;
@@ -40,7 +40,7 @@ impl ConfigFile {
     pub fn read(&self) -> Result<Config, ConfigError> {
         let path = self.path.clone();
         match &self.text {
-            Ok(text) => Config::of_file(path, text.clone(), &self.environment),
+            Ok(text) => Config::of_file(path, text.clone(), &self.environment, check::files),
             Err(error) => Err(ConfigError::Read { path, source: io::Error::other(error.clone()) }),
         }
     }

@@ -237,3 +237,58 @@ fn recorded_facts_of_another_form_are_refused() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+/// A configuration whose files are elsewhere: recorded facts name keys and signers, and do not need them.
+const FILES_ELSEWHERE: &str = "
+[server.tls]
+cert = 'server.pem'
+key = 'server.key'
+
+[[upstream]]
+name = 'ghcr.io'
+url = 'https://ghcr.io'
+auth = { docker_config = 'docker-config.json' }
+ca = 'house-ca.pem'
+
+[[trust]]
+name = 'house'
+trusted_root = 'trusted_root.json'
+
+[[trust]]
+name = 'notary'
+notation = { ca = ['root.pem'], tsa = ['tsa.pem'] }
+
+[[key]]
+name = 'release'
+path = 'release.pub'
+
+[[rule]]
+name = 'signed'
+images = ['ghcr.io/acme/*']
+
+[[rule.signature]]
+key = 'release'
+";
+
+#[test]
+fn rules_are_tested_without_the_keys_and_credentials_of_those_who_serve() {
+    let case = "[[case]]\nname = 'a'\nimage = 'ghcr.io/acme/app:v1'\nnow = 2026-11-25T00:00:00Z\ndecision = 'refuse'\n";
+    let tried = |rules: &str| {
+        let setup = Setup::new(&format!("{FILES_ELSEWHERE}{rules}"));
+        fs::write(setup.path("cases.toml"), case).unwrap();
+        let checked = setup.run(&["config", "check"]);
+        assert_eq!(code(&checked), 64, "who serves needs them: {checked:?}");
+        let output = setup.run(&["policy", "test", "cases.toml"]);
+        (code(&output), format!("{}{}", stdout(&output), stderr(&output)))
+    };
+    assert_eq!(tried("").0, 0);
+    for (wrong, words) in [
+        ("[[rule]]\nname = 'b'\nimages = ['**']\n[[rule.signature]]\nkey = 'releas'", "releas"),
+        ("[[rule]]\nname = 'b'\nimages = ['**']\n[rule.sbom]\ndeny_feed = 'feed.json'", "feed.json"),
+        ("[[trust]]\nname = 'house'\ntrusted_root = 'r'", "house"),
+        ("surprise = 1", "surprise"),
+    ] {
+        let (code, text) = tried(wrong);
+        assert!(code == 64 && text.contains(words), "{code} {text}");
+    }
+}
