@@ -22,13 +22,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use bonafide::config::{Config, Environment};
 use bonafide::evidence::{Evidence, Via, layers};
 use bonafide::oci::{Digest, Image as Reference, parse_manifest};
 use bonafide::policy::{Decision, Request};
 use bonafide::trust::Trust;
 use bonafide::verify::{self, Coverage, Few, Proof, Subject};
+use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
