@@ -617,6 +617,17 @@ mod tests {
     }
 
     #[test]
+    fn no_more_licences_are_put_together_than_are_kept() {
+        let looked_at = |length: usize| {
+            let mut count = 0;
+            joined((0..9).map(|_| "x".repeat(length)).inspect(|_| count += 1), " OR ");
+            count
+        };
+        // The one after what is enough tells that it is.
+        assert_eq!((looked_at(LICENSE_LENGTH), looked_at(LICENSE_LENGTH + 1)), (3, 2));
+    }
+
+    #[test]
     fn licences_are_bounded_in_number_and_in_length() {
         let mut looked_at = 0;
         assert_eq!(Licenses::put_together("urn:a", &HashMap::new(), 2, &mut looked_at), "a");
