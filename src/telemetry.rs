@@ -53,6 +53,8 @@ pub fn start(filter: Option<&str>, verbosity: Verbosity) -> Result<(), Telemetry
     let parsed =
         EnvFilter::try_new(filter).map_err(|source| TelemetryError::Filter { filter: filter.to_owned(), source })?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(io::stderr);
+    // A line that cannot be written would be reported by one that cannot be written either, which panics.
+    let subscriber = subscriber.log_internal_errors(false);
     if io::stderr().is_terminal() {
         subscriber.finish().try_init()?;
     } else {

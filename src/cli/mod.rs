@@ -7,6 +7,7 @@ mod fact;
 mod inspect;
 mod lines;
 mod opened;
+mod output;
 mod packages;
 mod policy_test;
 mod record;
@@ -26,6 +27,7 @@ use crate::app::{self, App, StartError};
 use crate::cases::{self, Rules};
 use crate::cli::error::{CommandError, chain};
 use crate::cli::opened::Opened;
+use crate::cli::output::{stderr, stdout};
 use crate::cli::packages::PackagesCommand;
 use crate::cli::storage::StorageCommand;
 use crate::clock::SystemClock;
@@ -175,14 +177,14 @@ async fn serve(config: Config) -> Result<ExitCode, CommandError> {
     // Before anything is bound: a signal that comes while the stores open must not be lost.
     let stop = app::stop_signal().map_err(StartError::System)?;
     let app = App::build(config, Arc::new(SystemClock)).await?;
-    writeln!(io::stdout(), "serving on {}\nadmin on http://{}", app.url(), app.admin_address())?;
+    writeln!(stdout(), "serving on {}\nadmin on http://{}", app.url(), app.admin_address())?;
     app.run(stop).await;
     Ok(ExitCode::SUCCESS)
 }
 
 fn check(config: &Config) -> Result<ExitCode, CommandError> {
     let warnings = app::check(config, &SystemClock)?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     writeln!(out, "{} can be used", config.origin)?;
     warnings.iter().try_for_each(|warning| writeln!(out, "{warning}"))?;
     config.warnings.iter().try_for_each(|warning| writeln!(out, "probably not meant: {warning}"))?;
@@ -191,19 +193,19 @@ fn check(config: &Config) -> Result<ExitCode, CommandError> {
 }
 
 fn print_reason(code: Option<ReasonCode>) -> Result<ExitCode, CommandError> {
-    explain::write(&mut io::stdout().lock(), code)?;
+    explain::write(&mut stdout(), code)?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn print_schema() -> Result<ExitCode, CommandError> {
-    write_json(&mut io::stdout().lock(), &config::schema())?;
+    write_json(&mut stdout(), &config::schema())?;
     Ok(ExitCode::SUCCESS)
 }
 
 async fn test(config: Config, place: &Path, json: bool) -> Result<ExitCode, CommandError> {
     app::read_feeds(&config, &SystemClock)?;
     let outcomes = cases::run(place, &Rules::of(config).map_err(StartError::Upstream)?).await?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if json {
         write_json(&mut out, &policy_test::to_json(&outcomes))?;
     } else {
@@ -215,7 +217,7 @@ async fn test(config: Config, place: &Path, json: bool) -> Result<ExitCode, Comm
 async fn verify(cli: &Cli, asked: &Asked) -> Result<ExitCode, CommandError> {
     let opened = Opened::new(cli).await?;
     let explanation = opened.core.gate().explain(&asked.image).await;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if asked.json {
         write_json(&mut out, &explanation.to_json())?;
     } else {
@@ -230,7 +232,7 @@ async fn inspect(cli: &Cli, asked: &Asked, record: Option<&Path>) -> Result<Exit
         Ok(inspection) => inspection,
         Err(refusal) => return Err(CommandError::NotInspected(refusal.text())),
     };
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if asked.json {
         write_json(&mut out, &inspect::to_json(&inspection))?;
     } else {
@@ -261,5 +263,5 @@ fn fail(error: &CommandError) -> ExitCode {
 }
 
 fn note(text: &str) -> io::Result<()> {
-    writeln!(io::stderr(), "bonafide: {text}")
+    writeln!(stderr(), "bonafide: {text}")
 }

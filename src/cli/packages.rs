@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::app::{self, StartError};
 use crate::cli::lines::Lines;
+use crate::cli::output::stdout;
 use crate::cli::{CommandError, examples, write_json};
 use crate::config::Config;
 use crate::facts::{Facts, Holder, Pull};
@@ -46,7 +47,7 @@ pub(in crate::cli) async fn run(command: &PackagesCommand, config: Config) -> Re
     let facts = app::facts(config).await?;
     let holders = facts.who_has(purl).await.map_err(StartError::Facts)?;
     let found = by_image(&facts, holders.ok_or_else(|| CommandError::NoPackage(purl.clone()))?).await?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     if *json {
         let images: Vec<_> = found.iter().map(to_json).collect();
         write_json(&mut out, &json!({ "package": purl, "images": images }))?;

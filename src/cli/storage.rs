@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use crate::app;
 use crate::cli::lines::Lines;
+use crate::cli::output::stdout;
 use crate::cli::{CommandError, FAILED, examples, note};
 use crate::config::Config;
 use crate::content::{Amount, ByteSize, Condition, Library, Retention, Seen};
@@ -53,7 +54,7 @@ pub(in crate::cli) async fn run(command: &StorageCommand, config: Config) -> Res
     let bound = config.content.max_size;
     let path = config.content.path.display().to_string();
     let content = app::content(config).await?;
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     match command {
         StorageCommand::Status => {
             let mut out = Lines::new(&mut out);

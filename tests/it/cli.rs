@@ -1,5 +1,7 @@
 //! The commands, as a shell sees them: output and exit codes.
 
+mod output;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -436,8 +438,11 @@ struct Server {
 
 impl Server {
     fn start(setup: &Setup) -> Self {
-        let mut command = setup.command(&["serve"]);
-        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        Self::spawn(setup.command(&["serve"]).stderr(Stdio::null()))
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut process = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap());
         Self { process, lines }
     }
