@@ -118,15 +118,15 @@ fn check_urls(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
 fn check_evidence_from(file: &File, source: &Source<'_>) -> Result<(), ConfigError> {
     let known: Vec<_> = file.upstream.iter().map(|upstream| upstream.name.as_str()).collect();
     for (index, upstream) in file.upstream.iter().enumerate() {
-        for (place, repository) in upstream.evidence_from.iter().enumerate() {
-            let name = &repository.upstream;
+        for (index_there, place) in upstream.evidence_from.iter().enumerate() {
+            let name = &place.upstream;
             if !known.contains(&name.as_str()) {
                 let problem = format!(
                     "there is no [[upstream]] {name}: add one of that name, with the url and the auth to fetch evidence by, \
                      or write one of those that are there before the slash ({})",
                     known.join(", ")
                 );
-                return Err(source.at(&format!("upstream.{index}.evidence_from.{place}"), &problem));
+                return Err(source.at(&format!("upstream.{index}.evidence_from.{index_there}"), &problem));
             }
         }
     }

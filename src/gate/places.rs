@@ -49,7 +49,7 @@ impl Gate {
     /// Where else than in `repository` evidence about it is looked for.
     pub(in crate::gate) fn elsewhere(&self, repository: &Repository) -> Vec<Repository> {
         let named = self.upstreams.evidence_from(&repository.upstream);
-        named.iter().filter(|other| *other != repository).cloned().collect()
+        named.iter().map(|place| place.of(repository)).filter(|other| other != repository).collect()
     }
 }
 

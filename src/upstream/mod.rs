@@ -36,6 +36,7 @@ mod weather;
 pub use address::{AddressError, check_address};
 pub use connector::Proxy;
 pub use credentials::CredentialsError;
+pub use evidence_from::EvidencePlace;
 pub use names::Names;
 pub use patience::{Pause, RealPause};
 pub use port::{BlobStream, RemoteManifest, TagPage, Unavailable, UnavailableKind, Upstream};

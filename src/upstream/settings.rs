@@ -9,10 +9,11 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use crate::clock::{duration_schema, read_duration};
-use crate::oci::{Repository, UpstreamName};
+use crate::oci::UpstreamName;
 use crate::upstream::AddressError;
+use crate::upstream::EvidencePlace;
 use crate::upstream::address::check_address;
-use crate::upstream::evidence_from::{Written, read_repositories};
+use crate::upstream::evidence_from::{Written, read_places};
 
 /// One `[[upstream]]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -36,9 +37,10 @@ pub struct Settings {
     /// Certificates (PEM) of authorities to trust besides those of the system.
     pub ca: Option<PathBuf>,
     /// Where evidence about its images is looked for besides their own repositories: `upstream/repository`, or a list of such.
-    #[serde(default, deserialize_with = "read_repositories")]
+    /// `{repository}` in place of the repository is the one of the same name as the image's own.
+    #[serde(default, deserialize_with = "read_places")]
     #[schemars(with = "Written")]
-    pub evidence_from: Vec<Repository>,
+    pub evidence_from: Vec<EvidencePlace>,
     /// How long the digest of a tag is remembered before the upstream is asked again.
     #[serde(default = "tag_ttl", deserialize_with = "read_duration")]
     #[schemars(schema_with = "duration_schema")]
@@ -259,6 +261,13 @@ mod tests {
         for wrong in ["''", "'signatures'", "'https://ghcr.io/a'", "'ghcr.io/a:tag'", "'ghcr.io/'", "['ghcr.io/A']"] {
             let error = from(wrong).unwrap_err().to_string();
             assert!(error.contains("\"registry.example.com/signatures\""), "{wrong}: {error}");
+        }
+        assert_eq!(from("'docker.io/{repository}'").unwrap(), ["docker.io/{repository}"]);
+        for wrong in
+            ["{repository}", "a/{name}", "a/x/{repository}", "a/{repository}/x", "a/{repository", "{upstream}/b"]
+        {
+            let error = from(&format!("'{wrong}'")).unwrap_err().to_string();
+            assert!(error.contains("such as \"docker.io/{repository}\""), "{wrong}: {error}");
         }
         assert!(from("5").unwrap_err().to_string().contains("upstream/repository"));
     }

@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
 use crate::clock::{Clock, SystemClock};
-use crate::oci::{Repository, UpstreamName};
+use crate::oci::UpstreamName;
 use crate::upstream::address::{AddressError, Base};
 use crate::upstream::connector::{Connector, Proxy};
 use crate::upstream::credentials::{Credentials, CredentialsError};
@@ -26,7 +26,7 @@ use crate::upstream::settings::Deadlines;
 use crate::upstream::transport::Transport;
 use crate::upstream::ways::Ways;
 use crate::upstream::weather::Weather;
-use crate::upstream::{Names, Settings, Site, Upstream};
+use crate::upstream::{EvidencePlace, Names, Settings, Site, Upstream};
 
 /// Why the configured upstreams cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +114,7 @@ struct Configured {
     remote: Arc<Remote>,
     tag_ttl: Duration,
     max_stale: Duration,
-    evidence_from: Vec<Repository>,
+    evidence_from: Vec<EvidencePlace>,
 }
 
 impl Upstreams {
@@ -174,7 +174,7 @@ impl Upstreams {
     }
 
     /// Where evidence about the images of `name` is looked for besides their own repositories.
-    pub fn evidence_from(&self, name: &UpstreamName) -> &[Repository] {
+    pub fn evidence_from(&self, name: &UpstreamName) -> &[EvidencePlace] {
         self.find(name).map_or(&[], |configured| &configured.evidence_from)
     }
 

@@ -167,6 +167,16 @@ fn errors_name_the_line_in_which_to_look() {
             "such as \"registry.example.com/signatures\"",
         ),
         (
+        (
+            "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = 'b.io/{repository}'\n",
+            4,
+            "there is no [[upstream]] b.io: add one of that name",
+        ),
+        (
+            "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = 'a.io/{name}'\n",
+            4,
+            "such as \"docker.io/{repository}\"",
+        ),
             "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\ndefault = true\n\
              [[upstream]]\nname = 'b.io'\nurl = 'https://b.io'\ndefault = true\n",
             8,

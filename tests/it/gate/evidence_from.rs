@@ -3,7 +3,7 @@
 use bonafide::oci::Digest;
 use http::StatusCode;
 
-use crate::hostile::{RULE, TAG, World, evidence_tags};
+use crate::hostile::{REPOSITORY, RULE, TAG, World, evidence_tags};
 use crate::support::authority::image::Image;
 use crate::support::authority::publisher::Publisher;
 use crate::support::authority::signed::BundleVersion;
@@ -22,8 +22,13 @@ struct TwoPlaces {
 
 impl TwoPlaces {
     async fn new() -> Self {
+        Self::looking_in("evidence.example/acme/signatures").await
+    }
+
+    /// Evidence is looked for in `place`, which names the other one.
+    async fn looking_in(place: &str) -> Self {
         let (registry, other) = (Registry::start().await, Registry::start().await);
-        let config = config(&registry, &other, "evidence_from = 'evidence.example/acme/signatures'\n");
+        let config = config(&registry, &other, &format!("evidence_from = '{place}'\n"));
         Self { world: World::with_config(registry, &config).await, other }
     }
 
@@ -36,8 +41,12 @@ impl TwoPlaces {
 
     /// Publishes into the other place, beside what is there.
     fn publish<T>(&self, publish: impl FnOnce(&mut Publisher<'_>) -> T) -> T {
+        self.publish_in(SIGNATURES, publish)
+    }
+
+    fn publish_in<T>(&self, repository: &str, publish: impl FnOnce(&mut Publisher<'_>) -> T) -> T {
         let mut repositories = Repositories::default();
-        let published = publish(&mut Publisher::new(&mut repositories, SIGNATURES));
+        let published = publish(&mut Publisher::new(&mut repositories, repository));
         self.other.publish(repositories);
         published
     }
@@ -182,4 +191,48 @@ async fn all_places_together_have_one_bound() {
     };
     let asked = manifests(&places.world.registry) + manifests(&places.other);
     assert!((1024..1100).contains(&asked), "{asked} manifests");
+}
+
+/// A pipeline that pushes to one registry and signs the repository of the same name in another.
+#[tokio::test]
+async fn a_signature_in_the_repository_of_the_same_name_elsewhere_admits() {
+    let places = TwoPlaces::looking_in("evidence.example/{repository}").await;
+    let digest = places.world.publish(|publisher| publisher.image(TAG, &Image::new("app")));
+    places.publish_in(REPOSITORY, |publisher| publisher.signature(digest, &places.world.developer().sign(digest)));
+    assert_eq!(places.status().await, StatusCode::OK);
+    let places = places.without_the_other().await;
+    assert_eq!(places.status().await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_signature_in_a_repository_of_another_name_counts_for_no_image() {
+    let places = TwoPlaces::looking_in("evidence.example/{repository}").await;
+    let digest = places.signed_elsewhere();
+    places.publish_in("acme/other", |publisher| publisher.signature(digest, &places.world.developer().sign(digest)));
+    assert_eq!(places.status().await, StatusCode::FORBIDDEN);
+    let (all, its) = (places.other.requests(), places.other.requests_to(&format!("/v2/{REPOSITORY}/")));
+    assert!(!its.is_empty() && its.len() == all.len(), "no other repository is asked: {all:?}");
+}
+
+#[tokio::test]
+async fn each_image_has_its_own_repository_of_the_same_name() {
+    let places = TwoPlaces::looking_in("evidence.example/{repository}").await;
+    let (signed, unsigned) = (Image::new("app"), Image::new("tool"));
+    let digest = places.world.publish(|publisher| publisher.image(TAG, &signed));
+    let other = places.world.publish_in("acme/tool", |publisher| publisher.image(TAG, &unsigned));
+    for digest in [digest, other] {
+        let signature = places.world.developer().sign(digest);
+        places.publish_in(REPOSITORY, |publisher| publisher.signature(digest, &signature));
+    }
+    assert_eq!(places.status().await, StatusCode::OK);
+    let tool = places.world.mirror.get("/v2/acme/tool/manifests/v1").await;
+    assert_eq!(tool.status, StatusCode::FORBIDDEN, "its signature lies in the place of another image");
+}
+
+#[tokio::test]
+async fn while_the_repository_of_the_same_name_cannot_be_asked_nothing_is_decided() {
+    let places = TwoPlaces::looking_in("evidence.example/{repository}").await;
+    places.world.publish(|publisher| publisher.image(TAG, &Image::new("app")));
+    places.other.fault(REPOSITORY, Fault::Status(403));
+    assert_eq!(places.status().await, StatusCode::SERVICE_UNAVAILABLE);
 }
