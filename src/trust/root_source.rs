@@ -68,7 +68,7 @@ enum SourceProblem {
     NoAuthority,
     #[error(
         "{name} is built in: give this trust domain another name, or say where its root is refreshed, tuf = {{ url = \
-         \"{url}\" }}"
+         \"{url}\" }}, or which file takes the place of its root, trusted_root = \"trusted_root.json\""
     )]
     BuiltIn { name: &'static str, url: &'static str },
     #[error("{0} is built in, and what its signatures must come with too: leave this out")]
@@ -110,7 +110,7 @@ impl DomainSettings {
 
     fn check_built_in(&self, domain: BuiltIn) -> Result<(), SourceError> {
         let (name, url) = (domain.name(), domain.repository());
-        if self.trusted_root.is_some() || self.notation.is_some() || self.tuf.is_none() {
+        if self.notation.is_some() || (self.trusted_root.is_none() && self.tuf.is_none()) {
             return Err(at("name", SourceProblem::BuiltIn { name, url }));
         }
         for (key, said) in
@@ -179,6 +179,8 @@ mod tests {
     fn a_domain_has_one_source() {
         let file = domain("name = 'corp'\ntrusted_root = 'root.json'");
         assert_eq!(file.source().unwrap(), RootSource::File(Path::new("root.json")));
+        let built_in = domain("name = 'public-good'\ntrusted_root = 'root.json'");
+        assert_eq!(built_in.source().unwrap(), RootSource::File(Path::new("root.json")));
         let url = domain("name = 'corp'\ntuf = { url = 'https://tuf', root = 'root.json', ca = 'ca.pem' }");
         let anchor = Anchor::File(Path::new("root.json"));
         let place = Place::Url("https://tuf", Some(Path::new("ca.pem")));
@@ -201,9 +203,16 @@ mod tests {
             ("name = 'corp'\ntuf = { folder = 'f', root = 'r', ca = 'c' }", "tuf.ca", "leave it out"),
             ("name = 'corp'\ntuf = { url = 'u', root = 'r', target = '../x' }", "tuf.target", "trusted_root.json"),
             ("name = 'corp'\ntuf = { url = 'u', root = 'r', refresh = '59s' }", "tuf.refresh", "at least"),
-            ("name = 'github'\ntrusted_root = 'r'", "name", "tuf-repo.github.com"),
+            ("name = 'github'\nnotation = { ca = ['c'] }", "name", "tuf-repo.github.com"),
+            ("name = 'github'\ntrusted_root = 'r'\ntuf = { url = 'u' }", "tuf", "has one source"),
+            ("name = 'github'\ntrusted_root = 'r'\nnotation = { ca = ['c'] }", "name", "trusted_root = "),
             ("name = 'public-good'", "name", "tuf-repo-cdn.sigstore.dev"),
             ("name = 'github'\ntuf = { url = 'u' }\ntransparency_log = 'none'", "transparency_log", "leave this out"),
+            (
+                "name = 'public-good'\ntrusted_root = 'r'\ncertificate_timestamps = 'none'",
+                "certificate_timestamps",
+                "leave this out",
+            ),
         ] {
             let settings = domain(text);
             let error = settings.source().unwrap_err();

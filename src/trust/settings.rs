@@ -14,7 +14,7 @@ use crate::trust::BuiltIn;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DomainSettings {
-    /// The name that rules refer to. `public-good` and `github` are built in; there, only `tuf` can be said.
+    /// The name that rules refer to. `public-good` and `github` are built in; there, only `tuf` or `trusted_root` can be said.
     pub name: String,
     /// The file with the trusted root (Sigstore's `trusted_root.json`). One of this, `tuf` and
     /// `notation`.

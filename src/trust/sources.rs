@@ -42,7 +42,14 @@ impl Sources {
             let name = &settings.name;
             let source = settings.source().map_err(|source| TrustError::Source { name: name.clone(), source })?;
             match source {
-                RootSource::File(path) => all.push(Source::of(settings, Some(read(path)?))),
+                RootSource::File(path) => {
+                    let root = Some(read(path)?);
+                    match all.iter_mut().find(|source| source.name == *name) {
+                        // What its signatures must come with stays.
+                        Some(built_in) => built_in.root = root,
+                        None => all.push(Source::of(settings, root)),
+                    }
+                }
                 // A root that is built in counts until a newer one was fetched.
                 RootSource::Tuf(_) if BuiltIn::named(name).is_some() => {}
                 RootSource::Tuf(_) => all.push(Source::of(settings, None)),

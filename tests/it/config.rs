@@ -56,7 +56,13 @@ fn nothing_that_weakens_is_built_in() {
 
 #[test]
 fn every_example_of_the_documentation_is_read() {
-    for (page, least) in [("docs/configuration.md", 6), ("docs/policy.md", 6), ("README.md", 1)] {
+    for (page, least) in [
+        ("docs/configuration.md", 6),
+        ("docs/policy.md", 6),
+        ("docs/trust.md", 2),
+        ("docs/upstreams.md", 1),
+        ("README.md", 1),
+    ] {
         let examples = examples(page);
         assert!(examples.len() >= least, "{page} has examples");
         for example in examples {
@@ -144,7 +150,7 @@ fn errors_name_the_line_in_which_to_look() {
             "add [rule.provenance]",
         ),
         ("[[key]]\nname = 'k'\npath = 'a'\n[[key]]\nname = 'k'\npath = 'b'\n", 5, "is used by another [[key]]"),
-        ("[[trust]]\nname = 'github'\ntrusted_root = 'r'\n", 2, "built in"),
+        ("[[trust]]\nname = 'github'\nnotation = { ca = ['c'] }\n", 2, "built in"),
         (
             "[[trust]]\nname = 't'\ntuf = { url = 'https://a.io', root = 'r' }\nnotation = { ca = ['c'] }\n",
             4,
@@ -162,12 +168,6 @@ fn errors_name_the_line_in_which_to_look() {
             "there is no [[upstream]] b.io: add one of that name",
         ),
         (
-            "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = ['a.io/signatures',\n 'signatures']\n",
-            4,
-            "such as \"registry.example.com/signatures\"",
-        ),
-        (
-        (
             "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = 'b.io/{repository}'\n",
             4,
             "there is no [[upstream]] b.io: add one of that name",
@@ -177,6 +177,12 @@ fn errors_name_the_line_in_which_to_look() {
             4,
             "such as \"docker.io/{repository}\"",
         ),
+        (
+            "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\nevidence_from = ['a.io/signatures',\n 'signatures']\n",
+            4,
+            "such as \"registry.example.com/signatures\"",
+        ),
+        (
             "[[upstream]]\nname = 'a.io'\nurl = 'https://a.io'\ndefault = true\n\
              [[upstream]]\nname = 'b.io'\nurl = 'https://b.io'\ndefault = true\n",
             8,

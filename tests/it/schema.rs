@@ -16,7 +16,7 @@ fn the_committed_schema_is_the_one_that_is_printed() {
 
 #[test]
 fn every_configuration_of_the_documentation_fits_the_schema() {
-    for page in ["docs/configuration.md", "docs/policy.md", "README.md"] {
+    for page in ["docs/configuration.md", "docs/policy.md", "docs/trust.md", "docs/upstreams.md", "README.md"] {
         for example in examples(page) {
             assert_eq!(misfits(&example), Vec::<String>::new(), "{page}\n{example}");
         }

@@ -1,6 +1,7 @@
 //! Whom to believe, while it changes.
 
 mod attacks;
+mod built_in;
 mod public;
 mod refresh;
 mod swap;
