@@ -32,8 +32,9 @@ pub(super) struct File {
     pub(super) key: Vec<KeySettings>,
     /// Who may vouch for provenance, besides the catalogue that is built in.
     pub(super) builder: Vec<BuilderSettings>,
-    /// What must be proven of which images: the first that matches decides.
+    /// Whose verification summaries may stand for provenance.
     pub(super) verifier: Vec<VerifierSettings>,
+    /// What must be proven of which images: the first that matches decides.
     pub(super) rule: Vec<RuleSettings>,
     /// Single images that are served unproven for a while.
     pub(super) exception: Vec<ExceptionSettings>,

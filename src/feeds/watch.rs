@@ -16,7 +16,7 @@ use crate::feeds::metrics::{Metrics, Outcome};
 use crate::feeds::{FeedsError, Reading, in_one_line};
 use crate::policy::{Feed, Policy};
 
-/// How often feeds are looked at: an entry bites that much later.
+/// How often feeds are looked at, at most: an entry bites that much later, and by the looks before and after it.
 const INTERVAL: Duration = Duration::from_secs(5);
 /// Looking at a folder of many files takes a while: at most one part in so many of a core goes into it.
 const REST: u32 = 20;
