@@ -57,7 +57,8 @@ pub(in crate::verify) enum Holder<'a> {
 /// be made by `scheme`, by `holder`.
 ///
 /// # Errors
-/// A [`Defect`] if one of its entries or timestamps does not hold, or is about something else.
+/// A [`Defect`] if one of its entries does not hold, or is about something else, or one of its timestamps by
+/// [`stamp::times`].
 pub(in crate::verify) fn times(
     domain: &Domain,
     signed: &Signed<'_>,
@@ -74,9 +75,7 @@ pub(in crate::verify) fn times(
         logged.check(entry)?;
         times.extend(log::verify(domain, entry, now)?);
     }
-    for timestamp in signed.timestamps() {
-        times.push(stamp::time(domain, &timestamp.signed_timestamp, signed.signature())?);
-    }
+    times.extend(stamp::times(domain, signed)?);
     Ok(times)
 }
 

@@ -6,9 +6,9 @@ use sigstore_verify::PublicKeyVerificationPolicy;
 use crate::trust::{Domain, Key, Requirement, Scheme, Trust, WithoutLog};
 use crate::verify::defect::Defect;
 use crate::verify::entry::Holder;
-use crate::verify::keyless::{earliest, log_proof, telling};
+use crate::verify::keyless::{earliest, log_proof};
 use crate::verify::signed::Signed;
-use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, entry, most_telling, proven};
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, entry, most_telling, proven, verifier};
 
 /// A key, and the way in which its holder signed.
 #[derive(Clone, Copy)]
@@ -115,8 +115,7 @@ fn under(
     }
     let policy = PublicKeyVerificationPolicy::new(key.public_key().spki().clone());
     let policy = if signed.is_logged() { policy } else { policy.skip_tlog_unsafe() };
-    let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy);
-    let verified = verified.map_err(|error| telling(error, signed, subject))?;
+    let verified = verifier::verify(domain, signed, &policy, subject)?;
     stand(key, verified.verified_timestamps(), log_proof(signed), now)
 }
 

@@ -2,13 +2,13 @@
 
 use jiff::Timestamp;
 use sigstore_types::{DerCertificate, KindVersion};
-use sigstore_verify::{Error, VerificationPolicy, VerificationResult};
+use sigstore_verify::{VerificationPolicy, VerificationResult};
 
 use crate::trust::{Domain, PublicKey, Requirement, Trust};
 use crate::verify::defect::Defect;
 use crate::verify::entry::Holder;
-use crate::verify::signed::{Message, Signed};
-use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, chain, claim, entry, proven};
+use crate::verify::signed::Signed;
+use crate::verify::{FlawKind, LogProof, Signer, Standing, Subject, certificate, chain, entry, proven, verifier};
 
 /// Every trust domain under which `signed` holds.
 ///
@@ -75,8 +75,7 @@ fn bundled(
     if key.is_some_and(|key| !entry::is_known_to_sigstore(signed, &key, || signed.scheme_by(&key))) {
         return unbundled(domain, signed, leaf, now);
     }
-    let verified = domain.verifier().verify(signed.artifact(), &signed.bundle, &policy(domain, signed));
-    let verified = verified.map_err(|error| telling(error, signed, subject))?;
+    let verified = verifier::verify(domain, signed, &policy(domain, signed), subject)?;
     check_verified(domain, signed, &verified)?;
     Ok(verified.verified_timestamps().to_vec())
 }
@@ -128,20 +127,6 @@ fn check_verified(domain: &Domain, signed: &Signed<'_>, verified: &VerificationR
         return Err(Defect::new(FlawKind::Timestamp, "nothing proves when it was signed"));
     }
     Ok(())
-}
-
-/// The defect that `error` is, more precise where more is known.
-pub(in crate::verify) fn telling(error: Error, signed: &Signed<'_>, subject: &Subject<'_>) -> Defect {
-    match (error, signed.message) {
-        // The payload of a layer is what was signed; if its hash differs from one, then from that in the log entry.
-        (Error::ArtifactMismatch(why), Message::SimpleSigning(_)) => {
-            Defect::new(FlawKind::Log, format!("the transparency log entry is about something else: {why}"))
-        }
-        (error @ Error::ArtifactMismatch(_), Message::Statement { .. }) => {
-            claim::read(signed, subject).err().unwrap_or_else(|| error.into())
-        }
-        (error, _) => error.into(),
-    }
 }
 
 /// The earliest of `times`. One that lies ahead casts doubt on whoever stated it.

@@ -22,6 +22,7 @@ mod notation;
 mod sct;
 mod signed;
 mod stamp;
+mod verifier;
 mod witness;
 
 use std::sync::Arc;

@@ -151,6 +151,13 @@ impl<'a> Signed<'a> {
         &self.bundle.verification_material.tlog_entries
     }
 
+    /// Whether one of these entries states a time under a promise (SET), as those of Rekor v1 do. Such an entry proves when
+    /// it was signed, or does not hold, and then nothing does: of Rekor v2 no promise holds.
+    pub(in crate::verify) fn is_promised(&self) -> bool {
+        let mut entries = self.log_entries().iter();
+        entries.any(|entry| entry.inclusion_promise.is_some() && entry.integrated_time.is_some())
+    }
+
     /// Whether signed timestamps came with it.
     pub(in crate::verify) fn has_timestamps(&self) -> bool {
         !self.timestamps().is_empty() || matches!(self.witness, Some(Witness::Timestamp { .. }))

@@ -7,6 +7,24 @@ use sigstore_verify::tsa::verify_timestamp_for_authority;
 use crate::trust::Domain;
 use crate::verify::FlawKind;
 use crate::verify::defect::Defect;
+use crate::verify::signed::Signed;
+
+/// The times that authorities of `domain` state over the signature in `signed`. Beside a time that a log promised, a
+/// timestamp that does not hold says nothing: whoever can break it can also leave it away.
+///
+/// # Errors
+/// [`FlawKind::Timestamp`] if one does not hold, and nothing is promised.
+pub(in crate::verify) fn times(domain: &Domain, signed: &Signed<'_>) -> Result<Vec<Timestamp>, Defect> {
+    let mut times = Vec::new();
+    for timestamp in signed.timestamps() {
+        match time(domain, &timestamp.signed_timestamp, signed.signature()) {
+            Ok(time) => times.push(time),
+            Err(_) if signed.is_promised() => {}
+            Err(defect) => return Err(defect),
+        }
+    }
+    Ok(times)
+}
 
 /// The time that some authority of `domain` states in `token` over `stamped`.
 ///

@@ -1,8 +1,11 @@
 //! The evidence of every image of the corpus, straight through `verify::check`: which piece proves what, whatever a
 //! registry or a rule would make of it.
 
+use std::fs;
+
 use bonafide::oci::Digest;
 use bonafide::verify::Subject;
+use serde_json::{Value, json};
 
 use super::demand::{judge, trust};
 use super::layout::Layout;
@@ -40,4 +43,22 @@ fn proved(index: &Index, case: &Case, check: &Check) -> Result<String, String> {
         }
     }
     Err(because)
+}
+
+#[test]
+fn what_a_log_promised_is_proved_under_a_root_that_does_not_name_the_authority_of_its_timestamp() {
+    let Some(folder) = folder() else { return };
+    let mut index = Index::read(&folder);
+    let case = index.cases.iter().position(|case| case.id == "oci-cosign3-hub").unwrap();
+    let mut case = index.cases.remove(case);
+    let root = fs::read(folder.join(case.trust_root.as_ref().unwrap())).unwrap();
+    let mut root: Value = serde_json::from_slice(&root).unwrap();
+    root["timestampAuthorities"] = json!([]);
+    let changed = tempfile::tempdir().unwrap();
+    let path = changed.path().join("trusted_root.json");
+    fs::write(&path, root.to_string()).unwrap();
+    case.trust_root = Some(path.to_str().unwrap().to_owned());
+    let check = case.checks.iter().find(|check| check.name == "signature-with-tsa").unwrap();
+    let proof = proved(&index, &case, check).unwrap_or_else(|miss| panic!("{miss:?}"));
+    assert!(proof.contains("RekorV1"), "{proof}");
 }

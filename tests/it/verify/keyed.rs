@@ -172,7 +172,7 @@ fn broken_proofs_of_keys_that_only_we_can_check_are_refused() {
         let foreign = signs(&bed, &key).with_foreign_log();
         bed.refuses(&bundle(&foreign.attest(&bed.statement()), V3), FlawKind::Log, "of no log of the trusted root");
         bed.refuses(&layer(&foreign.sign(bed.digest())), FlawKind::Log, "of no log of the trusted root");
-        let stamped = signs(&bed, &key).with_foreign_timestamp().attest(&bed.statement());
+        let stamped = signs(&bed, &key).in_rekor_v2().with_foreign_timestamp().attest(&bed.statement());
         bed.refuses(&bundle(&stamped, V3), FlawKind::Timestamp, "does not hold");
     }
 }

@@ -84,7 +84,7 @@ fn certificates_that_only_we_can_check_are_held_to_the_same_rules() {
         (attest(signs.clone().without_sct()), FlawKind::CertificateTimestamp, "there is none"),
         (attest(signs.clone().with_foreign_sct()), FlawKind::CertificateTimestamp, "wrong"),
         (attest(signs.clone().with_foreign_log()), FlawKind::Log, "of no log"),
-        (attest(signs.clone().with_foreign_timestamp()), FlawKind::Timestamp, "does not hold"),
+        (attest(signs.clone().in_rekor_v2().with_foreign_timestamp()), FlawKind::Timestamp, "does not hold"),
         (attest(signs.clone().without_log()), FlawKind::Log, "one is required"),
     ];
     for (evidence, kind, text) in refused {

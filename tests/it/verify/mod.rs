@@ -10,6 +10,7 @@ mod large;
 mod layer;
 mod notation;
 mod properties;
+mod stamp;
 pub(crate) mod ways;
 
 use std::fs;
