@@ -11,7 +11,7 @@ use bonafide::verify::Subject;
 use serde_json::Value;
 
 use super::demand::{judge, trust};
-use super::{Case, Check, Index, Outcome, conclude, folder};
+use super::{Case, Check, Index, Miss, Outcome, conclude, folder};
 
 #[test]
 fn every_bundle_of_the_corpus_is_judged_as_other_verifiers_judge_it() {
@@ -32,7 +32,7 @@ fn outcome(index: &Index, case: &Case, check: &Check) -> Outcome {
 }
 
 /// Whether some fact meets the demand of `check`; why, or why not.
-fn accepted(index: &Index, case: &Case, check: &Check) -> Result<String, String> {
+fn accepted(index: &Index, case: &Case, check: &Check) -> Result<String, Miss> {
     let folder = &index.folders(case)[0];
     let content = content(folder);
     let (digest, manifest) = about(folder, &content, &check.name);

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use bonafide::evidence::{Evidence, Form, Provenance, SbomFormat, SlsaVersion};
 use bonafide::trust::{DomainSettings, KeySettings, Requirement, Trust, WithoutLog};
-use bonafide::verify::{self, Certificate, Claim, Fact, Signer, Subject};
+use bonafide::verify::{self, Certificate, Claim, Fact, FlawKind, Signer, Subject};
 use jiff::Timestamp;
 use regex::Regex;
 use serde_json::Value;
 
 use super::index::Demand;
-use super::{Case, Check, Index};
+use super::{Case, Check, Index, Miss, WRONG_CLAIM, WRONG_SIGNER};
 
 /// What the root and the key of a case are called.
 pub(crate) const OF_THE_CASE: &str = "of-the-case";
@@ -22,30 +22,34 @@ pub(crate) fn now() -> Timestamp {
 }
 
 /// Whether `evidence` proves what `check` demands of `subject`; why, or why not.
-pub(crate) fn judge(
-    evidence: &Evidence,
-    subject: &Subject<'_>,
-    trust: &Trust,
-    check: &Check,
-) -> Result<String, String> {
+pub(crate) fn judge(evidence: &Evidence, subject: &Subject<'_>, trust: &Trust, check: &Check) -> Result<String, Miss> {
     let facts = verify::check(evidence, subject, trust, now());
-    let facts = facts.map_err(|flaw| format!("{:?}: {}", flaw.kind, flaw.text))?;
+    let facts = facts.map_err(|flaw| Miss::new(kind(flaw.kind), flaw.text))?;
     let met = facts.iter().map(|fact| meets(fact, check));
     met.reduce(Result::or).expect("a fact or a flaw")
 }
 
-fn meets(fact: &Fact, check: &Check) -> Result<String, String> {
+/// A kind of flaw as it is written.
+fn kind(kind: FlawKind) -> String {
+    serde_json::to_value(kind).unwrap().as_str().unwrap().to_owned()
+}
+
+fn meets(fact: &Fact, check: &Check) -> Result<String, Miss> {
     match (fact.signer(), &check.policy.key) {
         (Signer::Key { .. }, Some(_)) => {}
         (Signer::Certificate(certificate), None) if *certificate.trust == *OF_THE_CASE => {
             if !is_by(certificate, &check.policy) {
-                return Err(format!("signed by {} of {}", certificate.subject, certificate.issuer));
+                let text = format!("signed by {} of {}", certificate.subject, certificate.issuer);
+                return Err(Miss::new(WRONG_SIGNER, text));
             }
         }
-        (signer, _) => return Err(format!("signed by {signer:?}")),
+        (signer, _) => return Err(Miss::new(WRONG_SIGNER, format!("signed by {signer:?}"))),
+    }
+    if let Some(found) = check.found_predicate_type().filter(|found| !is_of(fact.claim(), found)) {
+        return Err(Miss::new("other-claim", format!("others find {found}, and it is {:?}", fact.claim())));
     }
     if !says(fact, check) {
-        return Err(format!("it is {:?}, and says something else", fact.form()));
+        return Err(Miss::new(WRONG_CLAIM, format!("it is {:?}, and says something else", fact.form())));
     }
     Ok(format!("proved: {:?}, signed at {:?}", fact.log(), fact.signed_at()))
 }
@@ -68,10 +72,28 @@ fn says(fact: &Fact, check: &Check) -> bool {
         _ => Form::Bundle,
     };
     if check.is_alone() {
-        // The checks called `wrong-predicate-type` demand a type that nobody writes.
-        return check.name != "wrong-predicate-type";
+        return check.predicate_type().is_none_or(|demanded| is_of(fact.claim(), demanded));
     }
     fact.form() == form && claims(fact.claim(), demand)
+}
+
+/// Whether a statement of this predicate type claims what `claim` does.
+fn is_of(claim: &Claim, predicate_type: &str) -> bool {
+    match claim {
+        Claim::Signature => predicate_type == "https://sigstore.dev/cosign/sign/v1",
+        Claim::Provenance(it) => match it.version {
+            SlsaVersion::V0_2 => predicate_type == "https://slsa.dev/provenance/v0.2",
+            SlsaVersion::V1 => predicate_type == "https://slsa.dev/provenance/v1",
+        },
+        Claim::Sbom(sbom) => match sbom.format {
+            SbomFormat::Spdx => predicate_type.starts_with("https://spdx.dev/Document"),
+            SbomFormat::CycloneDx => predicate_type.starts_with("https://cyclonedx.org/bom"),
+        },
+        Claim::Summary(_) => predicate_type.starts_with("https://slsa.dev/verification_summary/"),
+        Claim::Vex(_) => predicate_type.starts_with("https://openvex.dev/ns"),
+        Claim::Scan(_) => predicate_type.contains("/attestation/vuln"),
+        Claim::Other { predicate_type: claimed } => **claimed == *predicate_type,
+    }
 }
 
 fn claims(claim: &Claim, demand: &Demand) -> bool {

@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::demand::{self, OF_THE_CASE};
 use super::index::{Demand, Scope};
 use super::layout::Layout;
-use super::{Case, Check, Index, Outcome, conclude, folder};
+use super::{Case, Check, Index, Miss, Outcome, conclude, folder};
 use crate::support::mirror::{Answer, Mirror};
 use crate::support::registry::{Referrers, Registry};
 
@@ -32,15 +32,21 @@ async fn every_image_of_the_corpus_is_served_or_refused_as_other_verifiers_judge
 }
 
 /// Whether the mirror serves the image under the rule that `check` demands; why, or why not.
-async fn pulled(index: &Index, case: &Case, check: &Check, upstream: &Registry) -> Result<String, String> {
+async fn pulled(index: &Index, case: &Case, check: &Check, upstream: &Registry) -> Result<String, Miss> {
     let mirror = Mirror::at(demand::now(), &configuration(index, case, check, upstream)).await;
     let digest: Digest = check.target.as_ref().unwrap().parse().unwrap();
     let answer = mirror.get(&format!("/v2/corpus.test/{REPOSITORY}/manifests/{digest}")).await;
     match answer.status {
         StatusCode::OK => Ok(served(&mirror, &answer, digest).await),
-        StatusCode::FORBIDDEN => Err(answer.error().1),
+        StatusCode::FORBIDDEN => Err(Miss::new(code(&answer), answer.error().1)),
         other => panic!("{} / {}: {other} {:?}", case.id, check.name, answer.body),
     }
+}
+
+/// The code of the most telling reason of a refusal.
+fn code(answer: &Answer) -> String {
+    let json = answer.json();
+    json["errors"][0]["detail"]["requirements"][0]["reasons"][0]["code"].as_str().unwrap_or_default().to_owned()
 }
 
 /// What is served is what was judged, and what it reaches is served with it as far as the corpus has it.

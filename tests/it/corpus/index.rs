@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::{WRONG_CLAIM, WRONG_SIGNER};
+
+/// The checks that demand a predicate type that nobody writes.
+const WRONG_PREDICATE_TYPE: &str = "wrong-predicate-type";
+
 /// `index.json`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Index {
@@ -50,6 +55,15 @@ pub(crate) struct Check {
     pub(crate) target: Option<String>,
     pub(crate) policy: Demand,
     pub(crate) expect: Expect,
+    /// What other verifiers said.
+    #[serde(default)]
+    pub(crate) confirmed: Vec<Confirmed>,
+}
+
+/// What another verifier said.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Confirmed {
+    message: Option<String>,
 }
 
 /// What is demanded.
@@ -102,5 +116,28 @@ impl Check {
     /// Whether it is about a bundle or an envelope alone, without an image.
     pub(crate) fn is_alone(&self) -> bool {
         self.policy.evidence.contains("alone")
+    }
+
+    /// What must keep it from being met, where its name says that: rejected for anything else, it would show nothing.
+    pub(crate) fn cause(&self) -> Option<&'static str> {
+        match self.name.as_str() {
+            _ if !self.is_alone() => None,
+            "wrong-identity" | "wrong-issuer" => Some(WRONG_SIGNER),
+            WRONG_PREDICATE_TYPE => Some(WRONG_CLAIM),
+            "wrong-digest" => Some("subject"),
+            _ => None,
+        }
+    }
+
+    /// The predicate type that is demanded.
+    pub(crate) fn predicate_type(&self) -> Option<&'static str> {
+        (self.name == WRONG_PREDICATE_TYPE).then_some("https://example.com/none")
+    }
+
+    /// The predicate type that another verifier found instead.
+    pub(crate) fn found_predicate_type(&self) -> Option<&str> {
+        let wanted = format!("expected {} got ", self.predicate_type()?);
+        let found = self.confirmed.iter().find_map(|it| Some(it.message.as_ref()?.split_once(&wanted)?.1))?;
+        found.split_whitespace().next()
     }
 }

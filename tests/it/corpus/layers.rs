@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::demand::{judge, trust};
 use super::layout::Layout;
-use super::{Case, Check, Index, Outcome, conclude, folder};
+use super::{Case, Check, Index, Miss, Outcome, conclude, folder};
 
 #[test]
 fn every_layer_of_the_corpus_is_judged_as_other_verifiers_judge_it() {
@@ -29,13 +29,13 @@ fn every_layer_of_the_corpus_is_judged_as_other_verifiers_judge_it() {
 }
 
 /// Whether one piece of evidence about the target proves what `check` demands.
-fn proved(index: &Index, case: &Case, check: &Check) -> Result<String, String> {
+fn proved(index: &Index, case: &Case, check: &Check) -> Result<String, Miss> {
     let layout = Layout::of(index, case);
     let digest: Digest = check.target.as_ref().unwrap().parse().unwrap();
     let manifest = layout.blob(digest).unwrap_or_default();
     let subject = Subject { digest, manifest: &manifest };
     let trust = trust(index, case, check);
-    let mut because = "no evidence".to_owned();
+    let mut because = Miss::new("missing", "no evidence");
     for evidence in layout.evidence(digest) {
         match judge(&evidence, &subject, &trust, check) {
             Ok(proof) => return Ok(proof),

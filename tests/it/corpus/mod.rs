@@ -1,8 +1,8 @@
 //! Real evidence from other people's builds, with the verdicts that independent verifiers reached on it.
 //!
 //! The corpus is no part of the project. It is looked for at `BONAFIDE_CORPUS`, else beside the project; where it is
-//! not, these tests say so and pass. What does not agree is listed in `exceptions.txt`, each with its reason; an
-//! exception that agrees after all fails as well.
+//! not, these tests say so and pass. What does not agree is listed in `exceptions.txt`, each with what it is refused for
+//! and why that is right; an exception that agrees after all, or is refused for something else, fails as well.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "the table is what one runs this for")]
 
 mod bundles;
@@ -31,6 +31,26 @@ pub(crate) fn folder() -> Option<PathBuf> {
     None
 }
 
+/// Why a check is not met.
+#[derive(Debug)]
+pub(crate) struct Miss {
+    /// In one word: the kind of flaw that the evidence has or the code of a refusal, as they are written, or one of the
+    /// below.
+    pub(crate) cause: String,
+    pub(crate) text: String,
+}
+
+/// What it proves, somebody else signed.
+pub(crate) const WRONG_SIGNER: &str = "wrong-signer";
+/// What it proves is something else than is demanded.
+pub(crate) const WRONG_CLAIM: &str = "wrong-claim";
+
+impl Miss {
+    pub(crate) fn new(cause: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { cause: cause.into(), text: text.into() }
+    }
+}
+
 /// How one check came out.
 #[derive(Debug)]
 pub(crate) struct Outcome {
@@ -39,23 +59,35 @@ pub(crate) struct Outcome {
     pub(crate) check: String,
     pub(crate) expected: Expect,
     pub(crate) found: Expect,
+    /// What it must be rejected for.
+    pub(crate) expected_cause: Option<&'static str>,
+    /// What it was rejected for.
+    pub(crate) cause: Option<String>,
     /// What was found, in words.
     pub(crate) because: String,
 }
 
 impl Outcome {
     /// The outcome of `check`, which was met or not, and why.
-    pub(crate) fn of(case: &Case, check: &Check, met: Result<String, String>) -> Self {
-        let (found, because) = match met {
-            Ok(because) => (Expect::Accept, because),
-            Err(because) => (Expect::Reject, because),
+    pub(crate) fn of(case: &Case, check: &Check, met: Result<String, Miss>) -> Self {
+        let (found, rejected_for, because) = match met {
+            Ok(because) => (Expect::Accept, None, because),
+            Err(miss) => (Expect::Reject, Some(miss.cause), miss.text),
         };
-        let (kind, expected) = (case.kind.clone(), check.expect);
-        Self { kind, case: case.id.clone(), check: check.name.clone(), expected, found, because }
+        Self {
+            kind: case.kind.clone(),
+            case: case.id.clone(),
+            check: check.name.clone(),
+            expected: check.expect,
+            found,
+            expected_cause: check.cause(),
+            cause: rejected_for,
+            because,
+        }
     }
 
     fn agrees(&self) -> bool {
-        self.expected == self.found
+        self.expected == self.found && (self.expected_cause.is_none() || self.expected_cause == self.cause.as_deref())
     }
 }
 
@@ -66,14 +98,14 @@ pub(crate) fn conclude(outcomes: &[Outcome]) {
     let mut table: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
     let mut wrong = Vec::new();
     for outcome in outcomes {
-        let excepted = exceptions.contains_key(&(outcome.case.as_str(), outcome.check.as_str()));
+        let excepted = exceptions.get(&(outcome.case.as_str(), outcome.check.as_str()));
         let [passed, failed, left_out] = table.entry(&outcome.kind).or_default();
         match (outcome.agrees(), excepted) {
-            (true, false) => *passed += 1,
-            (false, true) => *left_out += 1,
-            (agrees, _) => {
+            (true, None) => *passed += 1,
+            (false, Some(exception)) if outcome.cause.as_deref() == Some(exception.cause) => *left_out += 1,
+            (_, exception) => {
                 *failed += 1;
-                wrong.push(describe(outcome, agrees));
+                wrong.push(describe(outcome, exception));
             }
         }
     }
@@ -85,12 +117,16 @@ pub(crate) fn conclude(outcomes: &[Outcome]) {
     assert!(wrong.is_empty(), "{} checks do not come out as they must:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-fn describe(outcome: &Outcome, agrees: bool) -> String {
-    let Outcome { case, check, expected, found, because, .. } = outcome;
-    if agrees {
-        return format!("{case} / {check}: agrees, and is an exception: take it off the list");
+fn describe(outcome: &Outcome, exception: Option<&Exception>) -> String {
+    let Outcome { case, check, expected, found, expected_cause, cause, because, .. } = outcome;
+    let found = format!("found {found:?} for {}: {because}", cause.as_deref().unwrap_or("nothing"));
+    match exception {
+        Some(_) if outcome.agrees() => format!("{case} / {check}: agrees, and is an exception: take it off the list"),
+        Some(Exception { cause, .. }) => format!("{case} / {check}: an exception for {cause}, {found}"),
+        None => {
+            format!("{case} / {check}: expected {expected:?} for {}, {found}", expected_cause.unwrap_or("anything"))
+        }
     }
-    format!("{case} / {check}: expected {expected:?}, found {found:?}: {because}")
 }
 
 fn print(table: &BTreeMap<&str, [usize; 3]>) -> [usize; 3] {
@@ -104,16 +140,24 @@ fn print(table: &BTreeMap<&str, [usize; 3]>) -> [usize; 3] {
     totals
 }
 
-/// `case / check: reason`, one a line; `#` starts a comment.
-fn exceptions() -> BTreeMap<(&'static str, &'static str), &'static str> {
+/// A check that does not come out as it is recorded.
+struct Exception {
+    /// What it is rejected for.
+    cause: &'static str,
+    /// Why that is right.
+    reason: &'static str,
+}
+
+/// `case / check, check.. [cause]: reason`, one a line; `#` starts a comment.
+fn exceptions() -> BTreeMap<(&'static str, &'static str), Exception> {
     let lines = EXCEPTIONS.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    lines
-        .map(|line| {
-            let (case, rest) = line.split_once(" / ").unwrap_or_else(|| panic!("no check in {line:?}"));
-            let (check, reason) = rest.split_once(": ").unwrap_or_else(|| panic!("no reason in {line:?}"));
-            ((case, check), reason)
-        })
-        .collect()
+    let all = lines.flat_map(|line| {
+        let (case, rest) = line.split_once(" / ").unwrap_or_else(|| panic!("no check in {line:?}"));
+        let (checks, rest) = rest.split_once(" [").unwrap_or_else(|| panic!("no cause in {line:?}"));
+        let (why, reason) = rest.split_once("]: ").unwrap_or_else(|| panic!("no reason in {line:?}"));
+        checks.split(", ").map(move |check| ((case, check), Exception { cause: why, reason }))
+    });
+    all.collect()
 }
 
 #[test]
@@ -125,7 +169,8 @@ fn every_exception_names_a_check_of_the_corpus() {
         .iter()
         .flat_map(|case| case.checks.iter().map(|check| (case.id.as_str(), check.name.as_str())))
         .collect();
-    for exception in exceptions().keys() {
-        assert!(checks.contains(exception), "{exception:?} is no check");
+    for (check, Exception { reason, .. }) in exceptions() {
+        assert!(checks.contains(&check), "{check:?} is no check");
+        assert!(!reason.is_empty(), "{check:?} has no reason");
     }
 }
