@@ -24,6 +24,7 @@ use crate::listen::activity::{Activity, State};
 use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
 use crate::listen::socket::Socket;
 use crate::listen::streams::{Opened, WithStreams};
+use crate::listen::tcp::Tcp;
 use crate::listen::windows::Windows;
 use crate::listen::{Answer, Body, Limits, Protocol, Serving};
 
@@ -59,8 +60,8 @@ pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: Tc
     requests(serving, Some(agreed), TokioIo::new(socket), channel).await;
 }
 
-async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<TcpStream>> {
-    let handshake = timeout(serving.limits.handshake, tls.accept(socket));
+async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<Tcp>> {
+    let handshake = timeout(serving.limits.handshake, tls.accept(Tcp::new(socket)));
     let outcome = tokio::select! {
         () = serving.stop.cancelled() => return None,
         outcome = Box::pin(handshake) => outcome,

@@ -9,6 +9,7 @@ mod connection;
 mod limits;
 mod socket;
 mod streams;
+mod tcp;
 mod tls;
 mod windows;
 

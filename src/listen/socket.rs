@@ -7,41 +7,31 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use tokio::io::Interest;
+use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 
 use crate::listen::limits::BUFFER_BYTES;
+use crate::listen::tcp::{Tcp, send_slices};
 use crate::listen::windows::{Due, Windows};
 use crate::piece::Window;
+
+/// What comes next may share a packet with it.
+#[cfg(target_os = "linux")]
+const MORE: SendFlags = SendFlags::MORE;
+#[cfg(not(target_os = "linux"))]
+const MORE: SendFlags = SendFlags::empty();
 
 /// A connection without TLS. What it writes is what hyper gives it, but for what the other handle on its [`Windows`] has
 /// handed over.
 #[derive(Debug)]
 pub(in crate::listen) struct Socket {
-    stream: TokioIo<TcpStream>,
+    stream: TokioIo<Tcp>,
     windows: Windows,
 }
 
 impl Socket {
     pub(in crate::listen) fn new(stream: TcpStream, windows: Windows) -> Self {
-        Self { stream: TokioIo::new(stream), windows }
-    }
-
-    /// Writes by `write` as soon as the socket takes something.
-    fn poll_write_by(
-        &self,
-        cx: &mut Context<'_>,
-        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
-    ) -> Poll<io::Result<usize>> {
-        let stream = self.stream.inner();
-        loop {
-            ready!(stream.poll_write_ready(cx))?;
-            match stream.try_io(Interest::WRITABLE, || write(stream)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                outcome => return Poll::Ready(outcome),
-            }
-        }
+        Self { stream: TokioIo::new(Tcp::new(stream)), windows }
     }
 }
 
@@ -65,10 +55,10 @@ impl Write for Socket {
             Due::Everything => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
             Due::Before(place) => {
                 let before = slices.get(..place).unwrap_or_default();
-                self.poll_write_by(cx, |stream| send_before_more(stream, before))
+                self.stream.inner().poll_send_by(cx, |stream| send_slices(stream, before, MORE))
             }
             Due::Window(window) => {
-                let sent = ready!(self.poll_write_by(cx, |stream| send_window(stream, &window)))?;
+                let sent = ready!(self.stream.inner().poll_send_by(cx, |stream| send_window(stream, &window)))?;
                 self.windows.sent(sent);
                 Poll::Ready(Ok(sent))
             }
@@ -86,15 +76,6 @@ impl Write for Socket {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
-}
-
-/// Sends `slices`, which may share a packet with what comes next.
-fn send_before_more(stream: &TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    #[cfg(target_os = "linux")]
-    let flags = SendFlags::NOSIGNAL | SendFlags::MORE;
-    #[cfg(not(target_os = "linux"))]
-    let flags = SendFlags::empty();
-    Ok(sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)?)
 }
 
 /// Sends what the socket takes of `window`, at least one byte.

@@ -69,7 +69,10 @@ impl<C: Future> Future for WithStreams<C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         loop {
-            while let Poll::Ready(Some(())) = this.streams.poll_next_unpin(cx) {}
+            // HTTP/1.1 has none, and would pay for the look at each of its requests.
+            while !this.streams.is_empty()
+                && let Poll::Ready(Some(())) = this.streams.poll_next_unpin(cx)
+            {}
             // Reads what was asked, and writes what was answered.
             if let Poll::Ready(end) = this.connection.as_mut().poll(cx) {
                 return Poll::Ready(end);
