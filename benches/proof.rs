@@ -17,10 +17,10 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use bonafide::config::{Config, Environment};
 use bonafide::evidence::{Evidence, Via, layers};
@@ -32,13 +32,14 @@ use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
+use tokio::task::spawn_blocking;
 
 use crate::support::authority::Authority;
 use crate::support::authority::certificate::pem;
 use crate::support::authority::identity::{Build, CONTAINER_GENERATOR, builder};
 use crate::support::authority::image::{Image, OCI_MANIFEST, descriptor};
 use crate::support::authority::key::Key;
-use crate::support::authority::notation::{Format, Notary};
+use crate::support::authority::notation::{Format, Notary, Sealed};
 use crate::support::authority::publisher::Publisher;
 use crate::support::authority::signed::{BundleVersion, Layer, Signed};
 use crate::support::authority::signer::EntryKind;
@@ -173,20 +174,53 @@ fn published(layer: &Layer) -> Published {
 fn bundled(signed: &Signed) -> Published {
     let version = BundleVersion::V0_3;
     let bytes = signed.to_bundle(version).to_string().into_bytes();
-    let layer = Layer { media_type: version.media_type().to_owned(), bytes, annotations: BTreeMap::new() };
-    published(&layer)
+    published(&Layer { media_type: version.media_type().to_owned(), bytes, annotations: BTreeMap::new() })
 }
 
-/// What `notation sign` makes.
-fn notarized(bed: &Bed, format: Format) -> Published {
-    let draft = bed.notary.draft(format, &bed.image.manifest, bed.image.media_type, bed.authority.time());
-    let sealed = draft.seal();
-    let media_type = sealed.media_type().to_owned();
-    published(&Layer { media_type, bytes: sealed.to_bytes(), annotations: BTreeMap::new() })
+/// What was signed, in the form in which it is published.
+enum Written {
+    /// `cosign sign` 1 and 2.
+    Signature(Signed),
+    /// `cosign attest` 1 and 2.
+    Attestation(Signed),
+    /// cosign 3, GitHub.
+    Bundle(Signed),
+    /// `notation sign`.
+    Notation(Sealed),
 }
 
-/// A form of evidence: what it is called, the rule that it meets, and its bytes.
-type Form = (&'static str, &'static str, Published);
+impl Written {
+    fn published(&self) -> Published {
+        match self {
+            Self::Signature(signed) | Self::Attestation(signed) => published(&signed.to_layer()),
+            Self::Bundle(signed) => bundled(signed),
+            Self::Notation(sealed) => {
+                let media_type = sealed.media_type().to_owned();
+                published(&Layer { media_type, bytes: sealed.to_bytes(), annotations: BTreeMap::new() })
+            }
+        }
+    }
+
+    /// Publishes it beside `image`, as its tool does.
+    fn push(&self, publisher: &mut Publisher<'_>, image: &Image) {
+        match self {
+            Self::Signature(signed) => publisher.signature(image.digest(), signed),
+            Self::Attestation(signed) => publisher.attestation(image.digest(), signed),
+            Self::Bundle(signed) => publisher.bundle(image, signed),
+            Self::Notation(sealed) => publisher.notation(image, sealed),
+        };
+    }
+}
+
+/// A form of evidence.
+struct Form {
+    name: &'static str,
+    /// What it is called in a path.
+    slug: &'static str,
+    /// The rule that it meets.
+    rule: &'static str,
+    written: Written,
+}
 
 const SIGNED: &str = "[[rule.signature]]\ntrust = \"corp\"\nissuer = \"**\"\nsubject = \"**\"";
 const STAMPED: &str = "[[rule.signature]]\ntrust = \"stamped\"\nissuer = \"**\"\nsubject = \"**\"";
@@ -194,10 +228,7 @@ const KEYED: &str = "[[rule.signature]]\nkey = \"offline\"";
 const NOTARIZED: &str = "[[rule.signature]]\ntrust = \"notary\"\nissuer = \"**\"\nsubject = \"**\"";
 const BUILT: &str = "[rule.provenance]\ntrust = \"corp\"\nlevel = 3";
 
-/// Those of [`forms`] that other verifiers are given too.
-const EXPORTED: [(&str, usize); 3] = [("rekor-v1", 3), ("slsa", 4), ("rekor-v2", 5)];
-
-fn forms(bed: &Bed) -> Vec<Form> {
+fn forms(bed: &Bed) -> [Form; 11] {
     let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
     let (digest, released) = (bed.image.digest(), "refs/tags/v2.1.0");
     let signs = bed.authority.keyless(&build.identity());
@@ -205,59 +236,60 @@ fn forms(bed: &Bed) -> Vec<Form> {
     let provenance = Statement::provenance_v0_2(digest, &build, &builder(CONTAINER_GENERATOR, released));
     let signature = Statement::signature(digest);
     let offline = bed.authority.with_key(&bed.offline).without_log();
-    vec![
-        (".sig, certificate, Rekor v1", SIGNED, published(&signs.sign(digest).to_layer())),
-        (".att, SLSA v0.2, Rekor v1 dsse", BUILT, published(&builds.attest(&provenance).to_layer())),
-        (
-            ".att, SLSA v0.2, Rekor v1 intoto 0.0.1",
-            BUILT,
-            published(&builds.clone().logged_as(EntryKind::IntotoV1).attest(&provenance).to_layer()),
+    let intoto = builds.clone().logged_as(EntryKind::IntotoV1).attest(&provenance);
+    let stamped = signs.clone().timestamped().without_log().attest(&signature);
+    let notarized = |format| {
+        let draft = bed.notary.draft(format, &bed.image.manifest, bed.image.media_type, bed.authority.time());
+        Written::Notation(draft.seal())
+    };
+    let form = |name, slug, rule, written| Form { name, slug, rule, written };
+    [
+        form(".sig, certificate, Rekor v1", "sig", SIGNED, Written::Signature(signs.sign(digest))),
+        form(".att, SLSA v0.2, Rekor v1 dsse", "att-dsse", BUILT, Written::Attestation(builds.attest(&provenance))),
+        form(".att, SLSA v0.2, Rekor v1 intoto 0.0.1", "att-intoto", BUILT, Written::Attestation(intoto)),
+        form("bundle v0.3, Rekor v1", "rekor-v1", SIGNED, Written::Bundle(signs.attest(&signature))),
+        form("bundle v0.3, SLSA v0.2, Rekor v1", "slsa", BUILT, Written::Bundle(builds.attest(&provenance))),
+        form(
+            "bundle v0.3, Rekor v2, timestamp",
+            "rekor-v2",
+            SIGNED,
+            Written::Bundle(signs.in_rekor_v2().attest(&signature)),
         ),
-        ("bundle v0.3, Rekor v1", SIGNED, bundled(&signs.attest(&signature))),
-        ("bundle v0.3, SLSA v0.2, Rekor v1", BUILT, bundled(&builds.attest(&provenance))),
-        ("bundle v0.3, Rekor v2, timestamp", SIGNED, bundled(&signs.clone().in_rekor_v2().attest(&signature))),
-        (
-            "bundle v0.3, timestamp alone",
-            STAMPED,
-            bundled(&signs.clone().timestamped().without_log().attest(&signature)),
-        ),
-        (".sig, key without log", KEYED, published(&offline.sign(digest).to_layer())),
-        ("bundle v0.3, key without log", KEYED, bundled(&offline.attest(&signature))),
-        ("Notary Project, JWS", NOTARIZED, notarized(bed, Format::Jws)),
-        ("Notary Project, COSE", NOTARIZED, notarized(bed, Format::Cose)),
+        form("bundle v0.3, timestamp alone", "timestamp", STAMPED, Written::Bundle(stamped)),
+        form(".sig, key without log", "sig-key", KEYED, Written::Signature(offline.sign(digest))),
+        form("bundle v0.3, key without log", "bundle-key", KEYED, Written::Bundle(offline.attest(&signature))),
+        form("Notary Project, JWS", "notation-jws", NOTARIZED, notarized(Format::Jws)),
+        form("Notary Project, COSE", "notation-cose", NOTARIZED, notarized(Format::Cose)),
     ]
 }
 
-fn each_form(bed: &Bed) {
-    let forms: Vec<_> = forms(bed).into_iter().map(|(name, rule, bytes)| (name, bed.judge(rule), bytes)).collect();
+/// Each form, after `rounds` rounds in which they take turns, with the bytes that it has.
+fn timed(bed: &Bed, rounds: usize) -> Vec<(Form, Duration, usize)> {
+    let forms = forms(bed);
+    let judged: Vec<_> = forms.iter().map(|form| (bed.judge(form.rule), form.written.published())).collect();
     let mut times = vec![Vec::new(); forms.len()];
-    for _ in 0..ROUNDS {
-        for ((_, judge, published), times) in forms.iter().zip(&mut times) {
+    for _ in 0..rounds {
+        for ((judge, published), times) in judged.iter().zip(&mut times) {
             let start = cpu();
             judge.prove(published);
             times.push(cpu().saturating_sub(start));
         }
     }
+    let bytes = judged.iter().map(|(_, (manifest, blob))| manifest.len() + blob.len());
+    forms.into_iter().zip(times).zip(bytes).map(|((form, times), bytes)| (form, median(times), bytes)).collect()
+}
+
+fn each_form(bed: &Bed) {
     println!("{:<42} {:>10} {:>12}", "one cold proof", "CPU µs", "bytes");
-    for ((name, _, (manifest, blob)), times) in forms.iter().zip(times) {
-        println!("{name:<42} {:>10} {:>12}", median(times).as_micros(), manifest.len() + blob.len());
+    for (form, time, bytes) in timed(bed, ROUNDS) {
+        println!("{:<42} {:>10} {bytes:>12}", form.name, time.as_micros());
     }
 }
 
-/// The medians of the forms that other verifiers are given too, after `rounds` rounds: for `benches/run`.
+/// For `benches/run`, which puts the medians beside those of other verifiers.
 fn compare(bed: &Bed, rounds: usize) {
-    let forms = forms(bed);
-    let shared = EXPORTED.map(|(name, index)| (name, bed.judge(forms[index].1), &forms[index].2));
-    let mut times = [const { Vec::new() }; EXPORTED.len()];
-    for _ in 0..rounds {
-        for ((_, judge, published), times) in shared.iter().zip(&mut times) {
-            let start = cpu();
-            judge.prove(published);
-            times.push(cpu().saturating_sub(start));
-        }
-    }
-    for ((name, ..), times) in shared.iter().zip(times) {
-        println!("{name} {}", median(times).as_micros());
+    for (form, time, _) in timed(bed, rounds) {
+        println!("{} {}", form.slug, time.as_micros());
     }
 }
 
@@ -267,11 +299,12 @@ fn verdict(bed: &Bed) {
     const LISTED: &str = "[rule.sbom]\ntrust = \"corp\"\ndeny_packages = [\"pkg:npm/axios@1.14.1\"]\n\
                           [rule.sbom.signed_by]\nissuer = \"**\"\nsubject = \"**\"";
     let judge = bed.judge(&format!("{SIGNED}\n{BUILT}\n{LISTED}"));
-    let (forms, signs) = (forms(bed), bed.authority.keyless(&Build::of("fystack/apex", "refs/tags/v1.2.3").identity()));
+    let [signature, provenance, ..] = forms(bed).map(|form| form.written.published());
+    let signs = bed.authority.keyless(&Build::of("fystack/apex", "refs/tags/v1.2.3").identity());
     println!("\n{:<42} {:>10} {:>12}", "10  one cold verdict", "CPU µs", "bytes");
     for (name, packages, rounds) in [("with a small SBOM", 20, ROUNDS), ("with an SBOM of 10 MiB", 17_000, 9)] {
         let sbom = published(&signs.attest(&spdx(bed, packages)).to_layer());
-        let pieces = [&forms[0].2, &forms[1].2, &sbom];
+        let pieces = [&signature, &provenance, &sbom];
         let times = (0..rounds).map(|_| {
             let start = cpu();
             judge.prove_all(&pieces);
@@ -335,66 +368,83 @@ fn peak_of(run: impl FnOnce()) -> u64 {
     peak()
 }
 
-/// Through the whole program, from a request to its answer, with the registry in the same process.
+/// Through the whole program, from a request to its answer, with the registry in the same process. The good one is the last of
+/// the referrers: beyond the bound on how many are looked at, it is not found.
 async fn junk() {
     const RULE: &str = "[[rule]]\nname = \"signed\"\nimages = [\"docker.io/acme/*\"]\n[[rule.signature]]\n\
         trust = \"corp\"\nissuer = \"https://idp.example\"\nsubject = \"dev@acme.example\"\n";
     println!(
-        "\n{:<42} {:>10} {:>12} {:>12}",
-        "1,000 junk referrers beside a signature", "CPU ms", "requests", "peak MiB"
+        "\n{:<42} {:>10} {:>12} {:>12} {:>8}",
+        "junk referrers before a signature", "CPU ms", "requests", "peak MiB", "answer"
     );
-    for count in [0_u32, 1000] {
+    for count in [0_u32, 1000, 2000] {
         let (registry, authority, image) = (Registry::start().await, Authority::new("corp"), Image::new("app"));
-        registry.set_referrers(support::registry::Referrers::Served);
+        // Then they are in an index, in the order in which they were pushed.
+        registry.set_referrers(support::registry::Referrers::Absent);
         let mirror = Mirror::start(&authority, &format!("{}{RULE}", world(&registry))).await;
         let mut repositories = Repositories::default();
         let mut publisher = Publisher::new(&mut repositories, "acme/app");
         let digest = publisher.image("v1", &image);
-        let developer = support::authority::identity::Identity::email("dev@acme.example", "https://idp.example");
-        publisher.signature(digest, &authority.keyless(&developer).sign(digest));
         for number in 0..count {
             let text = format!("{{\"mediaType\":\"junk {number}\"}}");
             publisher.bundle_bytes(&image, text.as_bytes(), BundleVersion::V0_3.media_type(), None);
         }
+        let developer = support::authority::identity::Identity::email("dev@acme.example", "https://idp.example");
+        publisher.bundle(&image, &authority.keyless(&developer).attest(&Statement::signature(digest)));
         registry.publish(repositories);
         forget_peak();
         let (before, start) = (peak(), cpu());
         let answer = mirror.get("/v2/acme/app/manifests/v1").await;
         let took = cpu().saturating_sub(start);
-        assert_eq!(answer.status.as_u16(), 200, "{:?}", answer.body);
-        let name = if count == 0 { "the signature alone" } else { "with the junk" };
-        let most = peak().saturating_sub(before);
-        println!("{name:<42} {:>10} {:>12} {most:>12}", took.as_millis(), registry.requests().len());
+        let (most, requests) = (peak().saturating_sub(before), registry.requests().len());
+        println!("{count:<42} {:>10} {requests:>12} {most:>12} {:>8}", took.as_millis(), answer.status.as_u16());
     }
 }
 
-/// Writes what other verifiers can read too, for `benches/run`.
-fn export(bed: &Bed, folder: &Path) {
+/// What other verifiers can read too, for `benches/run`: files in `folder`, and a registry in which each form has an image of
+/// its own, until the standard input ends. Prints its address.
+async fn share(bed: &Bed, folder: &Path) {
     fs::create_dir_all(folder).unwrap();
-    bed.authority.trusted_root().write_to(folder);
-    fs::write(folder.join("artifact"), &bed.image.manifest).unwrap();
-    fs::write(folder.join("digest"), bed.image.digest().hex()).unwrap();
-    let forms = forms(bed);
-    for (name, index) in EXPORTED {
-        fs::write(folder.join(format!("{name}.json")), &forms[index].2.1).unwrap();
+    for file in ["trusted_root.json", "stamped.json", "offline.pub"] {
+        fs::copy(bed.folder.path().join(file), folder.join(file)).unwrap();
     }
+    fs::write(folder.join("digest"), bed.image.digest().hex()).unwrap();
+    let (registry, mut repositories) = (Registry::start().await, Repositories::default());
+    for Form { slug, written, .. } in forms(bed) {
+        let mut publisher = Publisher::new(&mut repositories, slug);
+        publisher.image("v1", &bed.image);
+        written.push(&mut publisher, &bed.image);
+        if let Written::Bundle(signed) = written {
+            fs::write(folder.join(format!("{slug}.json")), signed.to_bundle(BundleVersion::V0_3).to_string()).unwrap();
+        }
+    }
+    registry.publish(repositories);
+    println!("{}", registry.host());
+    spawn_blocking(|| io::copy(&mut io::stdin(), &mut io::sink())).await.unwrap().unwrap();
 }
 
 #[tokio::main]
 async fn main() {
     let bed = Bed::new();
     let after = |name: &str| std::env::args().skip_while(|argument| argument != name).nth(1);
-    if let Some(folder) = after("--export") {
-        return export(&bed, Path::new(&folder));
+    if let Some(folder) = after("--share") {
+        return share(&bed, Path::new(&folder)).await;
     }
     if let Some(rounds) = after("--compare") {
         return compare(&bed, rounds.parse().unwrap());
     }
-    if after("--only").is_some_and(|part| part == "verdict") {
-        return verdict(&bed);
+    let only = after("--only");
+    let wanted = |part: &str| only.as_deref().is_none_or(|only| only == part);
+    if wanted("forms") {
+        each_form(&bed);
     }
-    each_form(&bed);
-    verdict(&bed);
-    large_sbom(&bed);
-    junk().await;
+    if wanted("verdict") {
+        verdict(&bed);
+    }
+    if wanted("sbom") {
+        large_sbom(&bed);
+    }
+    if wanted("junk") {
+        junk().await;
+    }
 }
