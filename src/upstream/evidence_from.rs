@@ -4,7 +4,7 @@ use std::fmt;
 
 use schemars::JsonSchema;
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::oci::{Repository, RepositoryName, UpstreamName};
 
@@ -78,6 +78,13 @@ impl fmt::Display for EvidencePlace {
             Name::Fixed(name) => write!(f, "{}/{name}", self.upstream),
             Name::OfImage => write!(f, "{}/{REPOSITORY}", self.upstream),
         }
+    }
+}
+
+/// The schema shows the default.
+impl Serialize for EvidencePlace {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
