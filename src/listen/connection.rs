@@ -127,16 +127,18 @@ where
     C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
 {
     let limits = &serving.limits;
-    let mut is_closing = false;
+    let (mut is_stopping, mut is_closing) = (false, false);
     let mut look = pin!(sleep_until(Instant::now() + limits.idle.min(limits.stall)));
     loop {
         tokio::select! {
+            biased;
             end = &mut connection => return report(end),
-            () = serving.stop.cancelled(), if !is_closing => {
-                is_closing = true;
+            () = serving.stop.cancelled(), if !is_stopping => {
+                (is_stopping, is_closing) = (true, true);
                 connection.graceful_shutdown();
             }
-            () = serving.cut.cancelled() => {
+            // Nothing is cut before it was to stop. To look for either is a part of what a small answer costs.
+            () = serving.cut.cancelled(), if is_stopping => {
                 serving.cuts.fetch_add(1, Ordering::Relaxed);
                 return;
             }
