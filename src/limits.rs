@@ -63,6 +63,9 @@ pub const INDEX_CHILDREN: usize = 32;
 pub const BASE_DEPTH: usize = 8;
 /// Most base images that are judged for one request, however they branch: a build of many stages has a dozen.
 pub const BASE_IMAGES: usize = 64;
+/// Most images, and most lines of descent, that are kept while one SBOM is read: one of an index lists an image, its base
+/// image and some dozen layers for each platform.
+pub const SBOM_ANCESTORS: usize = 4096;
 /// Deepest JSON that is parsed; `serde_json` stops at 128 by itself.
 pub const JSON_DEPTH: usize = 128;
 /// Most members of one JSON object: no statement or SBOM comes near, and each costs memory while it is read.

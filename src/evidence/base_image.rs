@@ -1,4 +1,5 @@
-//! Images that a build was given, out of what its provenance says went into it.
+//! Images that an image was built from, out of what its provenance says went into the build, or its bill of materials says
+//! that it descends from.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +20,23 @@ pub struct BaseImage {
     pub digest: Option<Digest>,
 }
 
+/// The images that a bill of materials says that others were built on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BaseImages {
+    /// Each once: at most [`limits::BASE_IMAGES`](crate::limits::BASE_IMAGES).
+    pub images: Box<[BaseImage]>,
+    /// Whether there may be more, which were not looked at.
+    pub more: bool,
+}
+
+impl BaseImages {
+    /// Whether it is sure that it names none.
+    pub fn is_empty(&self) -> bool {
+        self.images.is_empty() && !self.more
+    }
+}
+
 /// What a URI says of an image.
 #[derive(Debug, Default)]
 struct Named {
@@ -27,15 +45,24 @@ struct Named {
     digests: Vec<Digest>,
 }
 
-/// Package URLs of images: BuildKit writes the first, and the second for layouts (ECMA-427, type definitions).
-const PURL_DOCKER: &str = "pkg:docker/";
-const PURL_OCI: &str = "pkg:oci/";
+/// Package URLs of images: BuildKit writes the first, and the second for layouts; bills of materials have the second
+/// (ECMA-427, type definitions).
+const PURL: &str = "pkg:";
+const PURL_TYPES: [&str; 2] = ["docker/", "oci/"];
+/// The type of those that do not say in their path where the image is.
+const OCI: &str = "oci";
 /// References with a scheme: BuildKit, Tekton and containerd's tools.
 const SCHEMES: [&str; 3] = ["docker-image://", "docker://", "oci://"];
 /// The qualifier of package URLs that names the registry, or the whole repository.
 const REPOSITORY_URL: &str = "repository_url";
 
 impl BaseImage {
+    /// The image at a package URL, if it is of one.
+    pub(in crate::evidence) fn at(url: &str) -> Option<Self> {
+        let dependency = Dependency { uri: url.to_owned(), digests: Vec::new() };
+        Some(dependency).filter(|_| is_image_url(url)).and_then(|dependency| Self::of(&dependency))
+    }
+
     /// The image that `dependency` is, if it is one.
     pub(in crate::evidence) fn of(dependency: &Dependency) -> Option<Self> {
         let named = named(&dependency.uri)?;
@@ -51,10 +78,17 @@ impl BaseImage {
 }
 
 fn named(uri: &str) -> Option<Named> {
-    if uri.starts_with(PURL_DOCKER) || uri.starts_with(PURL_OCI) {
+    if is_image_url(uri) {
         return Some(by_purl(uri).unwrap_or_default());
     }
     SCHEMES.iter().find_map(|scheme| uri.strip_prefix(scheme)).map(by_reference)
+}
+
+/// Whether `text` is meant to be the package URL of an image, however its scheme and type are written.
+pub(in crate::evidence) fn is_image_url(text: &str) -> bool {
+    let begins = |text: &str, with: &str| text.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with));
+    let rest = text.get(PURL.len()..).filter(|_| begins(text, PURL)).map(|rest| rest.trim_start_matches('/'));
+    rest.is_some_and(|rest| PURL_TYPES.iter().any(|kind| begins(rest, kind)))
 }
 
 /// `pkg:docker/name@tag-or-digest?digest=..&tag=..&repository_url=..`, and `pkg:oci/name@digest?..`, where the qualifier is
@@ -64,7 +98,7 @@ fn by_purl(uri: &str) -> Option<Named> {
     let qualifier = |name: &str| purl.qualifiers().get(name).map(AsRef::as_ref);
     let path: Vec<&str> = purl.namespace().into_iter().chain([purl.name()]).collect();
     let path = path.join("/");
-    let repository = match (uri.starts_with(PURL_OCI), qualifier(REPOSITORY_URL)) {
+    let repository = match (purl.ty() == OCI, qualifier(REPOSITORY_URL)) {
         (true, whole) => whole.map(str::to_owned),
         (false, Some(registry)) => Some(format!("{registry}/{path}")),
         (false, None) => Some(path),
@@ -162,7 +196,8 @@ mod tests {
     proptest! {
         #[test]
         fn no_uri_makes_it_panic(text in ".*", tail in "[a-z%@/?#&=:. ]*") {
-            for scheme in ["", PURL_DOCKER, PURL_OCI, "docker-image://", "oci://"] {
+            for scheme in ["", "pkg:docker/", "pkg:oci/", "docker-image://", "oci://"] {
+                drop(BaseImage::at(&format!("{scheme}{text}")));
                 drop(read(&format!("{scheme}{text}"), &[]));
                 drop(read(&format!("{scheme}{tail}"), &[]));
             }

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::BaseImage;
-use crate::evidence::{Scan, Summary, Vex};
+use crate::evidence::{BaseImage, BaseImages, Scan, Summary, Vex};
 use crate::oci::Digest;
 
 /// An in-toto statement: a predicate about subjects (in-toto attestation framework, Statement v0.1 and v1).
@@ -113,6 +112,9 @@ pub struct Sbom {
     pub version: String,
     /// The packages that it lists, in order of their package URL.
     pub packages: Arc<[Package]>,
+    /// The images that it says that others were built on: the one that it is about, or one of those in it.
+    #[serde(default, skip_serializing_if = "BaseImages::is_empty")]
+    pub base_images: BaseImages,
 }
 
 /// A standard for bills of materials.

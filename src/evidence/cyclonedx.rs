@@ -7,6 +7,8 @@ use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::evidence::ancestry::Found;
+use crate::evidence::base_image::is_image_url;
 use crate::evidence::list::each;
 use crate::evidence::packages::{Bill, Listed, Packages, is_license};
 use crate::evidence::strict::read_text_strictly;
@@ -21,16 +23,23 @@ struct Document<'a> {
     #[serde(default)]
     spec_version: String,
     metadata: Option<Metadata>,
-    #[serde(default, deserialize_with = "packages")]
-    components: Packages,
+    #[serde(default, deserialize_with = "listing")]
+    components: Listing,
     #[serde(rename = "Data", borrow)]
     data: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
 struct Metadata {
-    #[serde(default, deserialize_with = "packages")]
-    component: Packages,
+    #[serde(default, deserialize_with = "listing")]
+    component: Listing,
+}
+
+/// Components, and the images that they were built on.
+#[derive(Default)]
+struct Listing {
+    packages: Packages,
+    bases: Found,
 }
 
 /// Reads a document in one pass: all its components at any depth, and the one that it is about.
@@ -45,26 +54,30 @@ pub(in crate::evidence) fn read(json: &str) -> Result<Bill<'_>, Malformed> {
     if document.bom_format != "CycloneDX" || !document.spec_version.starts_with("1.") {
         return Err(Malformed::Json("no CycloneDX 1 document".to_owned()));
     }
-    let mut packages = document.components;
+    let Listing { mut packages, mut bases } = document.components;
     if let Some(about) = document.metadata {
-        packages.join(about.component);
+        packages.join(about.component.packages);
+        bases.join(about.component.bases);
     }
-    let packages = packages.finish()?;
-    Ok(Bill::Read(Sbom { format: SbomFormat::CycloneDx, version: document.spec_version, packages }))
+    let (packages, base_images) = (packages.finish()?, bases.finish());
+    Ok(Bill::Read(Sbom { format: SbomFormat::CycloneDx, version: document.spec_version, packages, base_images }))
 }
 
-fn packages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Packages, D::Error> {
-    let mut packages = Packages::default();
-    Components(&mut packages).deserialize(deserializer)?;
-    Ok(packages)
+fn listing<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Listing, D::Error> {
+    let mut listing = Listing::default();
+    Components(&mut listing).deserialize(deserializer)?;
+    Ok(listing)
 }
 
-/// A component or a list of components, to be added to the packages together with those inside of them.
-struct Components<'a>(&'a mut Packages);
+/// A component or a list of components, to be added to the packages together with those inside of them, and what they were
+/// built on to the base images.
+struct Components<'a>(&'a mut Listing);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 enum Member {
+    Type,
+    Pedigree,
     Group,
     Name,
     Version,
@@ -101,8 +114,11 @@ impl<'de> Visitor<'de> for Components<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
         let (mut listed, mut group) = (Listed::default(), None);
+        let (mut kind, mut ancestors) = (Text::default(), Ancestors::default());
         while let Some(member) = members.next_key()? {
             match member {
+                Member::Type => kind = members.next_value()?,
+                Member::Pedigree => ancestors = members.next_value::<Option<Pedigree>>()?.unwrap_or_default().ancestors,
                 Member::Group => group = members.next_value::<Text<'_>>()?.0,
                 Member::Name => listed.name = members.next_value::<Text<'_>>()?.0.unwrap_or_default(),
                 Member::Version => listed.version = members.next_value::<Text<'_>>()?.0,
@@ -115,8 +131,72 @@ impl<'de> Visitor<'de> for Components<'_> {
         if let Some(group) = group.filter(|group| !group.is_empty()) {
             listed.name = format!("{group}/{}", listed.name).into();
         }
-        self.0.add(listed);
+        self.0.bases.join(ancestors.of(is_image(&kind, &listed.purls)));
+        self.0.packages.add(listed);
         Ok(())
+    }
+}
+
+/// The type of a component that is an image.
+const IMAGE: &str = "container";
+
+fn is_image(kind: &Text<'_>, purls: &[Cow<'_, str>]) -> bool {
+    kind.0.as_deref() == Some(IMAGE) || purls.iter().any(|purl| is_image_url(purl))
+}
+
+/// What a component was made from (CycloneDX 1.7, `pedigree`).
+#[derive(Deserialize, Default)]
+struct Pedigree {
+    #[serde(default)]
+    ancestors: Ancestors,
+}
+
+/// The ancestors of a component at any depth: the images, and those of which nothing says what they are.
+#[derive(Default)]
+struct Ancestors {
+    images: Found,
+    others: Found,
+}
+
+#[derive(Deserialize)]
+struct Ancestor<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: Text<'a>,
+    #[serde(default, borrow)]
+    name: Text<'a>,
+    #[serde(default, borrow)]
+    purl: Text<'a>,
+    pedigree: Option<Pedigree>,
+}
+
+impl Ancestors {
+    /// The images among them; all of them, where it is an image that was made from them.
+    fn of(self, is_image: bool) -> Found {
+        let Self { mut images, others } = self;
+        if is_image {
+            images.join(others);
+        }
+        images
+    }
+
+    fn add(&mut self, ancestor: Ancestor<'_>) {
+        let (name, urls) = (ancestor.name.0.unwrap_or_default(), Vec::from_iter(ancestor.purl.0));
+        let is_image = is_image(&ancestor.kind, &urls);
+        let urls: Vec<_> = urls.into_iter().filter(|url| is_image_url(url)).collect();
+        if is_image {
+            self.images.image(&name, &urls);
+        } else {
+            self.others.unknown(&name);
+        }
+        self.images.join(ancestor.pedigree.unwrap_or_default().ancestors.of(is_image));
+    }
+}
+
+impl<'de> Deserialize<'de> for Ancestors {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut ancestors = Self::default();
+        each(deserializer, |ancestor: Ancestor<'de>| ancestors.add(ancestor))?;
+        Ok(ancestors)
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an upstream published about a digest. Untrusted: this module parses and proves nothing.
 
+mod ancestry;
 mod attestation;
 mod base_image;
 mod claim;
@@ -23,7 +24,7 @@ mod text;
 mod vex;
 
 pub use attestation::{Attestation, UnsignedStatement, attestation_manifests, unsigned_statements};
-pub use base_image::BaseImage;
+pub use base_image::{BaseImage, BaseImages};
 pub use claim::{Dependency, Malformed, Package, Predicate, Provenance, Sbom, SbomFormat, SlsaVersion, Statement};
 pub use layer::{Layer, Via, layers};
 pub use media::{is_evidence_blob, is_evidence_manifest, says_to_be_evidence};

@@ -6,6 +6,7 @@ mod v3;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::evidence::ancestry::Ancestry;
 use crate::evidence::packages::{Bill, Packages};
 use crate::evidence::strict::{check_strictly, read_text_strictly};
 use crate::evidence::text::Word;
@@ -16,14 +17,23 @@ use crate::evidence::{Malformed, Sbom, SbomFormat};
 struct Document<'a> {
     #[serde(rename = "spdxVersion", borrow)]
     version: Option<Word<'a>>,
-    #[serde(default, deserialize_with = "v2::packages")]
-    packages: Packages,
+    #[serde(default, borrow, deserialize_with = "v2::packages")]
+    packages: Listing<'a>,
+    #[serde(default, borrow, deserialize_with = "v2::relationships")]
+    relationships: Ancestry<'a>,
     #[serde(rename = "@context", borrow)]
     context: Option<&'a RawValue>,
     #[serde(rename = "@graph", borrow)]
     graph: Option<v3::Graph<'a>>,
     #[serde(rename = "Data", borrow)]
     data: Option<&'a RawValue>,
+}
+
+/// The packages of a document, and what of it descends from what.
+#[derive(Default)]
+struct Listing<'a> {
+    packages: Packages,
+    ancestry: Ancestry<'a>,
 }
 
 /// Reads a document, in one pass.
@@ -36,12 +46,14 @@ pub(in crate::evidence) fn read(json: &str) -> Result<Bill<'_>, Malformed> {
     if let Some(data) = document.data {
         return Ok(Bill::Wrapped(data));
     }
-    let (version, packages) = match (document.version, document.context, document.graph) {
+    let (version, mut listing) = match (document.version, document.context, document.graph) {
         (Some(Word(version)), None, None) => (v2::version(&version)?, document.packages),
-        (None, Some(context), Some(graph)) => (v3::version(context)?, graph.packages()?),
+        (None, Some(context), Some(graph)) => (v3::version(context)?, graph.listing()?),
         (None | Some(_), None | Some(_), None | Some(_)) => return Err(neither()),
     };
-    Ok(Bill::Read(Sbom { format: SbomFormat::Spdx, version, packages: packages.finish()? }))
+    listing.ancestry.join(document.relationships);
+    let (packages, base_images) = (listing.packages.finish()?, listing.ancestry.finish());
+    Ok(Bill::Read(Sbom { format: SbomFormat::Spdx, version, packages, base_images }))
 }
 
 fn neither() -> Malformed {

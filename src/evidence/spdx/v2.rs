@@ -5,15 +5,21 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer};
 
 use crate::evidence::Malformed;
+use crate::evidence::ancestry::{Ancestry, Element};
+use crate::evidence::base_image::is_image_url;
 use crate::evidence::list::each;
-use crate::evidence::packages::{Listed, Packages, is_license};
-use crate::evidence::spdx::neither;
+use crate::evidence::packages::{Listed, is_license};
+use crate::evidence::spdx::{Listing, neither};
 use crate::evidence::text::{Text, Word};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[derive(Default)]
 struct Package<'a> {
+    #[serde(rename = "SPDXID", borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    primary_package_purpose: Text<'a>,
     #[serde(borrow)]
     name: Text<'a>,
     #[serde(borrow)]
@@ -35,6 +41,20 @@ struct ExternalRef<'a> {
     reference_locator: Option<Word<'a>>,
 }
 
+/// The purpose of a package that is an image (SPDX 2.3, 7.24).
+const IMAGE: &str = "CONTAINER";
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Relationship<'a> {
+    #[serde(rename = "spdxElementId", borrow)]
+    element: Text<'a>,
+    #[serde(rename = "relationshipType", borrow)]
+    kind: Text<'a>,
+    #[serde(rename = "relatedSpdxElement", borrow)]
+    related: Text<'a>,
+}
+
 /// The version, such as `2.3`.
 ///
 /// # Errors
@@ -44,10 +64,48 @@ pub(super) fn version(text: &str) -> Result<String, Malformed> {
     version.map(str::to_owned).ok_or_else(neither)
 }
 
-pub(super) fn packages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Packages, D::Error> {
-    let mut packages = Packages::default();
-    each(deserializer, |package: Package<'_>| packages.add(package.into()))?;
-    Ok(packages)
+pub(super) fn packages<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Listing<'de>, D::Error> {
+    let mut listing = Listing::default();
+    each(deserializer, |package: Package<'de>| {
+        if let Some(image) = package.image() {
+            listing.ancestry.image(image);
+        }
+        listing.packages.add(package.into());
+    })?;
+    Ok(listing)
+}
+
+/// Those that say what descends from what, out of hundreds of thousands (SPDX 2.3, 11.1): ko says so of the base image.
+pub(super) fn relationships<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Ancestry<'de>, D::Error> {
+    let mut ancestry = Ancestry::default();
+    each(deserializer, |relationship: Relationship<'de>| {
+        if let Some((descendant, ancestor)) = relationship.line() {
+            ancestry.line(descendant, ancestor);
+        }
+    })?;
+    Ok(ancestry)
+}
+
+impl<'a> Relationship<'a> {
+    /// What descends from what.
+    fn line(self) -> Option<(Cow<'a, str>, Cow<'a, str>)> {
+        let (element, related) = (self.element.0?, self.related.0?);
+        match self.kind.0.as_deref()? {
+            "DESCENDANT_OF" => Some((element, related)),
+            "ANCESTOR_OF" => Some((related, element)),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Package<'a> {
+    /// The image that it is, if it is one.
+    fn image(&self) -> Option<Element<'a>> {
+        let urls: Vec<_> = self.external_refs.iter().filter(|url| is_image_url(url)).cloned().collect();
+        let is_image = !urls.is_empty() || self.primary_package_purpose.0.as_deref() == Some(IMAGE);
+        let text = |text: &Text<'a>| text.0.clone().unwrap_or_default();
+        is_image.then(|| Element { id: text(&self.id), name: text(&self.name), urls })
+    }
 }
 
 /// The package URLs among the external references; scanners add dozens of others to each package. What a generator calls

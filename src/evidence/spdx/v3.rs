@@ -1,4 +1,5 @@
-//! SPDX 3.x: a graph of elements, of which packages, licences and the relationships between the two are read.
+//! SPDX 3.x: a graph of elements, of which packages, licences and the relationships between the two are read, and those that
+//! say what descends from what.
 //!
 //! Elements may stand in the graph or inside of other elements; each is looked at wherever it is.
 
@@ -10,13 +11,17 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::value::RawValue;
 
 use crate::evidence::Malformed;
+use crate::evidence::ancestry::{Ancestry, Element as Image};
+use crate::evidence::base_image::is_image_url;
 use crate::evidence::packages::{Listed, Packages, is_license};
-use crate::evidence::spdx::neither;
+use crate::evidence::spdx::{Listing, neither};
 use crate::evidence::text::Word;
 use crate::limits;
 
 /// Where the contexts of all versions are.
 const CONTEXT: &str = "https://spdx.org/rdf/3.";
+/// The purpose of a package that is an image.
+const IMAGE: &str = "container";
 /// Deepest that licences are put together out of others.
 const LICENSE_DEPTH: usize = 8;
 /// Longest licence expression that is put together: the longest of real packages have some hundred characters.
@@ -46,6 +51,7 @@ pub(super) struct Graph<'de> {
     licenses: HashMap<Id<'de>, License<'de>>,
     /// From a package to its licence.
     licensed: Vec<(Id<'de>, Id<'de>)>,
+    ancestry: Ancestry<'de>,
 }
 
 /// A licence, or what others are made of.
@@ -65,6 +71,7 @@ struct Element<'de> {
     name: Id<'de>,
     version: Id<'de>,
     purl: Id<'de>,
+    purpose: Id<'de>,
     identifier_kind: Id<'de>,
     identifier: Id<'de>,
     purls: Vec<Id<'de>>,
@@ -90,6 +97,7 @@ impl<'de> Graph<'de> {
                 self.relate(&element);
                 return Taken::default();
             }
+            "Relationship" | "LifecycleScopedRelationship" => self.descend(&element),
             _ if kind.ends_with("Package") => self.list(&element),
             "File" if !(element.purls.is_empty() && element.purl.is_empty()) => self.list(&element),
             _ => self.license(kind, &element),
@@ -102,6 +110,7 @@ impl<'de> Graph<'de> {
             let purls = [&element.purl].into_iter().chain(&element.purls).filter(|purl| !purl.is_empty());
             let mut purls: Vec<_> = purls.cloned().collect();
             purls.dedup();
+            self.image(element, &purls);
             let listed = Listed {
                 name: element.name.clone(),
                 version: Some(element.version.clone()),
@@ -109,6 +118,27 @@ impl<'de> Graph<'de> {
                 licenses: Vec::new(),
             };
             self.packages.push((element.id.clone(), listed));
+        }
+    }
+
+    fn image(&mut self, element: &Element<'de>, purls: &[Id<'de>]) {
+        let urls: Vec<_> = purls.iter().filter(|url| is_image_url(url)).cloned().collect();
+        if !urls.is_empty() || element.purpose.ends_with(IMAGE) {
+            self.ancestry.image(Image { id: element.id.clone(), name: element.name.clone(), urls });
+        }
+    }
+
+    /// What a relationship says of what descends from what, if it does.
+    fn descend(&mut self, element: &Element<'de>) {
+        let is_descendant = element.relationship.ends_with("descendantOf");
+        if !is_descendant && !element.relationship.ends_with("ancestorOf") {
+            return;
+        }
+        for (from, to) in element.from.iter().flat_map(|from| element.to.iter().map(move |to| (from, to))) {
+            let (descendant, ancestor) = if is_descendant { (from, to) } else { (to, from) };
+            if !self.ancestry.line(descendant.clone(), ancestor.clone()) {
+                return;
+            }
         }
     }
 
@@ -136,12 +166,12 @@ impl<'de> Graph<'de> {
         self.licenses.insert(element.id.clone(), license);
     }
 
-    /// Its packages with their licences.
+    /// Its packages with their licences, and what of it descends from what.
     ///
     /// # Errors
     /// [`Malformed`] if it has too many packages or licences.
-    pub(super) fn packages(self) -> Result<Packages, Malformed> {
-        let Self { packages, licenses, licensed } = self;
+    pub(super) fn listing(self) -> Result<Listing<'de>, Malformed> {
+        let Self { packages, licenses, licensed, ancestry } = self;
         let mut of: HashMap<Id<'_>, Vec<Id<'_>>> = HashMap::new();
         let mut licenses = Licenses { elements: licenses, known: HashMap::new(), looked_at: licensed.len(), given: 0 };
         for (package, license) in licensed {
@@ -156,7 +186,7 @@ impl<'de> Graph<'de> {
             }
             found.add(listed);
         }
-        Ok(found)
+        Ok(Listing { packages: found, ancestry })
     }
 }
 
@@ -363,6 +393,7 @@ impl<'de> Element<'de> {
             "name" => self.name = value.first(),
             "software_packageVersion" => self.version = value.first(),
             "software_packageUrl" => self.purl = value.first(),
+            "software_primaryPurpose" => self.purpose = value.first(),
             "externalIdentifierType" => self.identifier_kind = value.first(),
             "identifier" => self.identifier = value.first(),
             "externalIdentifier" => self.purls = value.purls,
