@@ -9,7 +9,7 @@ use crate::gate::judge::{Judge, Passed, Target};
 use crate::gate::sources::Sources;
 use crate::limits::{BASE_DEPTH, BASE_IMAGES};
 use crate::oci::{Digest, Image, Reference, Repository, Tag};
-use crate::policy::{Decision, Mode, Reason, ReasonCode, Verdict};
+use crate::policy::{BuiltFrom, Decision, Mode, Reason, ReasonCode, Verdict};
 use crate::verify::{Claim, Fact};
 
 /// The base images that were judged for one request, whatever tag, root or image of an index they were judged for: each
@@ -39,19 +39,24 @@ struct Unmet {
 }
 
 impl<S: Sources> Judge<S> {
-    /// `verdict` on `root`, once all base images are judged that it waits for: those that one provenance names which meets
-    /// the rule. Each must be admitted now, as if it was asked for.
-    pub(in crate::gate) async fn with_bases(&self, target: &Target<'_>, root: Digest, verdict: Verdict) -> Verdict {
-        if verdict.provenances.is_empty() {
-            return verdict;
-        }
+    /// `verdict` on `root`, once all base images are judged that it waits for: those that the bills of materials name that
+    /// count, and those that one provenance names which meets the rule. Each must be admitted now, as if it was asked for.
+    pub(in crate::gate) async fn with_bases(&self, target: &Target<'_>, root: Digest, mut verdict: Verdict) -> Verdict {
+        let Some(built_from) = verdict.built_from.take() else { return verdict };
         let line = Line { repository: &target.image.repository, digest: root, above: target.line };
+        let in_sboms = self.unmet_in_sboms(&line, &built_from.sboms).await;
         let (mut reasons, mut decision) = (Vec::new(), Decision::Refuse);
-        for fact in &verdict.provenances {
-            let unmet = self.unmet_bases(&line, fact).await;
+        // Where the rule asks for no provenance, the bills of materials say it all.
+        let provenances = built_from.provenances.iter().map(Some);
+        let none = built_from.provenances.is_empty().then_some(None);
+        for provenance in provenances.chain(none) {
+            let mut unmet = in_sboms.clone();
+            if let Some(fact) = provenance {
+                unmet.extend(self.unmet_in_provenance(&line, fact, &built_from).await);
+            }
             if unmet.is_empty() {
-                let fact = Arc::clone(fact);
-                return verdict.on_known_bases(&fact);
+                let facts: Vec<_> = provenance.into_iter().chain(&built_from.sboms).map(Arc::clone).collect();
+                return verdict.on_known_bases(&facts);
             }
             if unmet.iter().all(|unmet| unmet.decision == Decision::Undecided) {
                 decision = Decision::Undecided;
@@ -61,20 +66,46 @@ impl<S: Sources> Judge<S> {
         verdict.on_unknown_bases(reasons, decision)
     }
 
-    async fn unmet_bases(&self, line: &Line<'_>, fact: &Fact) -> Vec<Unmet> {
-        let Claim::Provenance(provenance) = fact.claim() else {
-            return vec![Unmet::refused("a verification summary names no base image, so that none can be judged")];
-        };
-        if provenance.base_images.is_empty() && !provenance.lists_images() {
-            let text = format!(
-                "provenance of build type {} names no base image, so that none can be judged",
-                provenance.build_type
-            );
-            return vec![Unmet::refused(text)];
-        }
+    /// No more than are needed to refuse: signers may publish any number of documents.
+    async fn unmet_in_sboms(&self, line: &Line<'_>, sboms: &[Arc<Fact>]) -> Vec<Unmet> {
         let mut unmet = Vec::new();
-        for base in &provenance.base_images {
-            unmet.extend(self.judge_base(line, base).await.err());
+        for named in sboms.iter().filter_map(|fact| fact.claim().sbom()).map(|sbom| &sbom.base_images) {
+            if unmet.len() > BASE_IMAGES {
+                break;
+            }
+            let by = "a bill of materials";
+            unmet.extend(named.more.then(|| Unmet::too_much().named_by(by)));
+            unmet.extend(self.unmet_of(line, &named.images, by).await);
+        }
+        unmet
+    }
+
+    /// A provenance that names no image is none that says that there is none, unless its builder lists them all; a bill of
+    /// materials may say instead what there is.
+    async fn unmet_in_provenance(&self, line: &Line<'_>, fact: &Fact, built_from: &BuiltFrom) -> Vec<Unmet> {
+        let what = match fact.claim() {
+            Claim::Provenance(provenance) if provenance.lists_images() || !provenance.base_images.is_empty() => {
+                return self.unmet_of(line, &provenance.base_images, "the provenance").await;
+            }
+            Claim::Provenance(provenance) => format!("provenance of build type {}", provenance.build_type),
+            Claim::Summary(_)
+            | Claim::Signature
+            | Claim::Sbom(_)
+            | Claim::Vex(_)
+            | Claim::Scan(_)
+            | Claim::Other { .. } => "a verification summary".to_owned(),
+        };
+        if built_from.sboms_are_of_all {
+            return Vec::new();
+        }
+        vec![Unmet::refused(format!("{what} names no base image, so that none can be judged"))]
+    }
+
+    /// Those of `images`, which `by` names, that are not admitted.
+    async fn unmet_of(&self, line: &Line<'_>, images: &[BaseImage], by: &str) -> Vec<Unmet> {
+        let mut unmet = Vec::new();
+        for base in images {
+            unmet.extend(self.judge_base(line, base).await.err().map(|unmet| unmet.named_by(by)));
         }
         unmet
     }
@@ -167,6 +198,12 @@ impl Unmet {
     fn refused(text: impl Into<String>) -> Self {
         let reason = Reason { code: ReasonCode::BaseImageUnproven, text: text.into() };
         Self { decision: Decision::Refuse, reason, told: None }
+    }
+
+    /// The same of an image that `by` names: whoever is refused looks there.
+    fn named_by(mut self, by: &str) -> Self {
+        self.reason.text = format!("{} (named by {by})", self.reason.text);
+        self
     }
 
     fn too_much() -> Self {

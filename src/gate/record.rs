@@ -11,7 +11,7 @@ use crate::gate::sources::{Child, Sources};
 use crate::gate::{Gate, Inspection};
 use crate::limits::{BASE_DEPTH, BASE_IMAGES, INDEX_CHILDREN};
 use crate::oci::{Digest, Reference, Repository, Tag};
-use crate::verify::Proof;
+use crate::verify::{Claim, Proof};
 
 /// Most other images that are recorded with one: its own, those of what was last admitted, and what they are based on.
 const OTHERS: usize = 2 * INDEX_CHILDREN + BASE_IMAGES;
@@ -112,8 +112,11 @@ impl Live<'_> {
         let images = known.images.iter().filter(|_| at.with_images).map(|child| here(child.digest, false));
         let roots = known.roots.iter().map(|root| here(*root, false));
         let below = at.depth + 1;
-        let provenances = known.proof.facts.iter().filter_map(|fact| fact.claim().provenance());
-        let bases = provenances.flat_map(|provenance| &provenance.base_images).filter(|_| below <= BASE_DEPTH);
+        let claims = || known.proof.facts.iter().map(|fact| fact.claim());
+        let in_provenances =
+            claims().filter_map(Claim::provenance).flat_map(|provenance| provenance.base_images.iter());
+        let in_sboms = claims().filter_map(Claim::sbom).flat_map(|sbom| sbom.base_images.images.iter());
+        let bases = in_provenances.chain(in_sboms).filter(|_| below <= BASE_DEPTH);
         let bases = bases.filter_map(|base| self.located(base)).map(|(repository, digest)| Next {
             repository,
             digest,

@@ -11,7 +11,7 @@ use crate::policy::condition::{Asked, Condition};
 use crate::policy::identity::shown_signer;
 use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
-use crate::policy::reason::{because, claims, most_telling, reasons, unavailable};
+use crate::policy::reason::{because, claims, most_telling, reasons};
 use crate::policy::revoked::Revoked;
 use crate::policy::rule::Age;
 use crate::policy::sbom::{Feeds, SbomRule};
@@ -44,29 +44,7 @@ impl<'a> Candidates<'a> {
         }
         let decision = self.decide(&requirements);
         let verdict = Verdict::by(rule, decision, requirements);
-        match &rule.provenance {
-            Some(demand) if rule.base_images.is_some() && verdict.is_met() => self.awaiting_bases(verdict, demand),
-            Some(_) | None => verdict,
-        }
-    }
-
-    /// Each provenance that does may name other images: it is enough if those of one of them are admitted.
-    fn awaiting_bases(&self, verdict: Verdict, demand: &ProvenanceRule) -> Verdict {
-        let does =
-            |fact: &&Arc<Fact>| self.check_standing(fact).and_then(|()| self.check_provenance(demand, fact)).is_ok();
-        let mut provenances: Vec<_> = self.of(RequirementKind::Provenance).filter(does).map(Arc::clone).collect();
-        // The same one is judged first whatever the order of the facts.
-        provenances.sort_unstable();
-        if provenances.is_empty() {
-            let text = "it is an index that is proven by its attestation manifests, of which no base images are read";
-            return verdict.on_unknown_bases(
-                vec![Reason { code: ReasonCode::BaseImageUnproven, text: text.to_owned() }],
-                Decision::Refuse,
-            );
-        }
-        let reasons = vec![unavailable("base images are judged last")];
-        let verdict = verdict.with(Requirement::unmet(RequirementKind::BaseImage, reasons), Decision::Undecided);
-        Verdict { provenances, ..verdict }
+        if rule.base_images.is_some() && verdict.is_met() { self.awaiting_bases(rule, verdict) } else { verdict }
     }
 
     /// What was not seen may be what is missing: then a refusal would be a guess. What is denied stays denied.
@@ -238,7 +216,7 @@ impl<'a> Candidates<'a> {
         Requirement { level, ..requirement }
     }
 
-    fn check_provenance(&self, demand: &ProvenanceRule, fact: &Fact) -> Result<(), Reason> {
+    pub(super) fn check_provenance(&self, demand: &ProvenanceRule, fact: &Fact) -> Result<(), Reason> {
         match fact.claim() {
             Claim::Provenance(provenance) => demand.check(fact.signer(), provenance, self.request.tag),
             Claim::Summary(summary) => demand.check_summary(summary, fact.signer(), self.request, self.now),
@@ -318,7 +296,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// A fact that is revoked, or ended with the key that stands for its time, counts for nothing.
-    fn check_standing(&self, fact: &Fact) -> Result<(), Reason> {
+    pub(super) fn check_standing(&self, fact: &Fact) -> Result<(), Reason> {
         self.revoked.fact(fact)?;
         if fact.holds_at(self.now) {
             return Ok(());
@@ -329,7 +307,7 @@ impl<'a> Candidates<'a> {
     }
 
     /// The facts about this digest that claim something of `kind`.
-    fn of(&self, kind: RequirementKind) -> impl Iterator<Item = &'a Arc<Fact>> {
+    pub(super) fn of(&self, kind: RequirementKind) -> impl Iterator<Item = &'a Arc<Fact>> {
         self.about_subject().filter(move |fact| claims(fact.claim(), kind))
     }
 

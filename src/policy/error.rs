@@ -118,9 +118,12 @@ pub enum PolicyProblem {
     /// `on_unproven_update` in a rule that refuses nothing, or everything.
     #[error("last-admitted is for mode = \"enforce\": no other mode ever waits for a proof; remove this line")]
     NothingToKeep,
-    /// `base_images` without provenance that could name them.
-    #[error("base images are those that provenance names: add [rule.provenance], or remove this line")]
-    NoProvenance,
+    /// `base_images` without provenance or a bill of materials that could name them.
+    #[error(
+        "base images are those that provenance or a bill of materials names: add [rule.provenance] or [rule.sbom], or \
+         remove this line"
+    )]
+    NobodyNamesBases,
     /// A bill of materials signed by anybody.
     #[error("who signs the bill of materials? add signed_by = {{ .. }} here, or a [[rule.signature]] to the rule")]
     NoSigner,

@@ -96,7 +96,7 @@ fn admitted(rule: &Rule) -> Verdict {
         mode: Some(rule.mode()),
         requirements: Vec::new(),
         message: None,
-        provenances: Vec::new(),
+        built_from: None,
     }
 }
 
@@ -112,7 +112,7 @@ fn by_rule_itself(rule: Option<&Rule>, reason: Reason) -> Verdict {
         mode: rule.map(Rule::mode),
         requirements: vec![Requirement::unmet(RequirementKind::Rule, vec![reason])],
         message: rule.and_then(Rule::message),
-        provenances: Vec::new(),
+        built_from: None,
     }
 }
 

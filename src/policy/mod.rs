@@ -1,5 +1,6 @@
 //! Rules, and what they say of proven facts: pure, total, in microseconds.
 
+mod bases;
 mod builder;
 mod candidates;
 mod chain;
@@ -51,7 +52,7 @@ pub use settings::{
     RevokedSettings, RuleSettings, SbomSettings, SelfHostedRunners, Settings, SignatureSettings, VerifierSettings,
     WindowSettings,
 };
-pub use verdict::{Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
+pub use verdict::{BuiltFrom, Decision, Mode, Reason, ReasonCode, Requirement, RequirementKind, Verdict};
 pub use versions::RangeError;
 pub use view::{FactView, VerdictView};
 

@@ -70,7 +70,8 @@ pub(super) fn reasons(misses: Vec<Reason>, kind: RequirementKind, proof: &Proof)
     reasons
 }
 
-fn unseen(coverage: &Coverage) -> Option<Reason> {
+/// What was not seen of the evidence.
+pub(super) fn unseen(coverage: &Coverage) -> Option<Reason> {
     match coverage {
         Coverage::Complete => None,
         Coverage::Bounded => Some(Reason {

@@ -205,7 +205,7 @@ impl Exception {
             mode: Some(Mode::Allow),
             requirements: Vec::new(),
             message: None,
-            provenances: Vec::new(),
+            built_from: None,
         }
     }
 

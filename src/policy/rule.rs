@@ -190,8 +190,8 @@ fn check_shape(settings: &RuleSettings, at: &Place) -> Result<(), PolicyError> {
         return Err(at.key("on_unproven_update").problem(PolicyProblem::NothingToKeep));
     }
     let looks = demands || settings.index == IndexSettings::Children || settings.base_images.is_some();
-    if settings.base_images.is_some() && settings.provenance.is_none() && demands {
-        return Err(at.key("base_images").problem(PolicyProblem::NoProvenance));
+    if settings.base_images.is_some() && settings.provenance.is_none() && settings.sbom.is_none() && demands {
+        return Err(at.key("base_images").problem(PolicyProblem::NobodyNamesBases));
     }
     match (settings.mode, demands) {
         (Mode::Enforce | Mode::Audit, false) => Err(at.problem(PolicyProblem::NoRequirement)),

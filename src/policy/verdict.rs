@@ -23,9 +23,21 @@ pub struct Verdict {
     pub requirements: Vec<Requirement>,
     /// What the operator wants a refused client to read.
     pub message: Option<Arc<str>>,
-    /// What meets the rule as provenance, where the images that it names have to be judged before anything is decided:
-    /// those of one of these. Until then the verdict is "undecided".
+    /// Who says what it was built from, where that has to be judged before anything is decided. Until then the verdict is
+    /// "undecided".
+    pub built_from: Option<BuiltFrom>,
+}
+
+/// Whose word is taken for the images that an image was built from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuiltFrom {
+    /// What meets the rule as provenance: the images must be admitted that one of these names. Empty where the rule asks for
+    /// none.
     pub provenances: Vec<Arc<Fact>>,
+    /// The bills of materials that count and name images: each of those must be admitted too.
+    pub sboms: Vec<Arc<Fact>>,
+    /// Whether these speak of the whole of it: of itself, or of each image of the index that it is.
+    pub sboms_are_of_all: bool,
 }
 
 impl Verdict {
@@ -40,7 +52,7 @@ impl Verdict {
             mode: None,
             requirements: vec![requirement],
             message: None,
-            provenances: Vec::new(),
+            built_from: None,
         }
     }
 
@@ -53,17 +65,23 @@ impl Verdict {
             mode: Some(rule.mode()),
             requirements,
             message: rule.message(),
-            provenances: Vec::new(),
+            built_from: None,
         }
     }
 
-    /// The same once all images are admitted that `fact` names, which is one of its provenances.
+    /// The same once all images are admitted that `facts` name.
     #[must_use]
-    pub fn on_known_bases(self, fact: &Arc<Fact>) -> Self {
-        self.on_bases(Requirement::met(RequirementKind::BaseImage, fact), Decision::Admit)
+    pub fn on_known_bases(self, facts: &[Arc<Fact>]) -> Self {
+        let requirement = Requirement { met: true, ..Requirement::unmet(RequirementKind::BaseImage, Vec::new()) };
+        let requirement = Requirement {
+            by: facts.first().map(Arc::clone),
+            also_by: facts.iter().skip(1).map(Arc::clone).collect(),
+            ..requirement
+        };
+        self.on_bases(requirement, Decision::Admit)
     }
 
-    /// The same where for each of its provenances some image is not admitted that it names, for these reasons.
+    /// The same where some image is not admitted that it was built from, for these reasons.
     #[must_use]
     pub fn on_unknown_bases(self, mut reasons: Vec<Reason>, decision: Decision) -> Self {
         reasons.sort_by(|a, b| (b.code, &a.text).cmp(&(a.code, &b.text)));
@@ -73,7 +91,7 @@ impl Verdict {
     }
 
     fn on_bases(mut self, requirement: Requirement, decision: Decision) -> Self {
-        self.provenances.clear();
+        self.built_from = None;
         self.requirements.retain(|requirement| requirement.kind != RequirementKind::BaseImage);
         self.with(requirement, decision)
     }

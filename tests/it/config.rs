@@ -147,7 +147,7 @@ fn errors_name_the_line_in_which_to_look() {
             "[[rule]]\nname = 'r'\nimages = ['a.io/b']\nbase_images = 'judge'\n[[rule.signature]]\nkey = 'k'\n\
              [[key]]\nname = 'k'\npath = 'a'\n",
             4,
-            "add [rule.provenance]",
+            "add [rule.provenance] or [rule.sbom]",
         ),
         ("[[key]]\nname = 'k'\npath = 'a'\n[[key]]\nname = 'k'\npath = 'b'\n", 5, "is used by another [[key]]"),
         ("[[trust]]\nname = 'github'\nnotation = { ca = ['c'] }\n", 2, "built in"),

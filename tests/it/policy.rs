@@ -1,5 +1,6 @@
 //! The policy: one test for every line that a rule can have, which fails when the line is not looked at.
 
+mod bases;
 mod chain;
 mod conditions;
 mod lists;
@@ -1713,27 +1714,6 @@ fn a_trust_domain_is_awaited_where_it_could_prove_more() {
     let summary = "[[verifier]]\nname = 'corp'\nid = 'https://v'\nkey = 'backup'\n[[rule]]\nname = 'r'\n\
          images = ['docker.io/**']\n[rule.provenance]\nverifiers = ['corp']\n";
     assert!(awaits(summary, "github", &flawed("log")));
-}
-
-#[test]
-fn who_leaves_base_images_unjudged_admits_nothing() {
-    let rule = RULE.replace("message =", "base_images = \"judge\"\n    message =");
-    let verdict = judge(&rule, Some("v1.2.3"), &proof(&all()));
-    assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Undecided, 1), "{verdict:#?}");
-    let known = verdict.clone().on_known_bases(&verdict.provenances[0]);
-    assert_eq!((known.decision, known.is_met(), known.requirements.len()), (Decision::Admit, true, 4));
-    // The same ones in the same order, however they were found.
-    let mut other = provenance();
-    other["source"]["layer"] = json!(Digest::of(b"another"));
-    let facts = [provenance(), other];
-    let both = |order: [usize; 2]| {
-        let facts: Vec<_> = [signature(), sbom()].into_iter().chain(order.map(|index| facts[index].clone())).collect();
-        judge(&rule, Some("v1.2.3"), &proof(&facts)).provenances
-    };
-    assert_eq!((both([0, 1]).len(), both([0, 1])), (2, both([1, 0])));
-    // Where something else is not met, no base image changes that.
-    let verdict = judge(&rule, Some("v1.2.3"), &proof(&all()[1..]));
-    assert_eq!((verdict.decision, verdict.provenances.len()), (Decision::Refuse, 0));
 }
 
 fn judge_at(settings: &str, tag: Option<&str>, proof: &Proof, now: &str) -> Verdict {

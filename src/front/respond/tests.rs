@@ -32,7 +32,7 @@ fn denied() -> Refusal {
         mode: None,
         requirements: Vec::new(),
         message: Some("ask #platform".into()),
-        provenances: Vec::new(),
+        built_from: None,
     };
     Refusal::Denied(Box::new(Denial { name: "docker.io/a/b:v1".into(), digest: Some(Digest::of(b"")), verdict }))
 }

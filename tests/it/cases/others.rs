@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 
 use crate::cli::{Setup, code, run, stderr, stdout};
 use crate::gate::bases::{BASE, RULES, material};
-use crate::hostile::{REPOSITORY, RULE, TAG, World};
+use crate::gate::bases_of_sboms::url;
+use crate::hostile::{ISSUER, REPOSITORY, RULE, TAG, World};
+use crate::support::authority::identity::Identity;
 use crate::support::authority::image::Image;
 use crate::support::mirror::world;
 
@@ -77,6 +79,22 @@ async fn base_images_are_recorded_and_decided_by_their_own_rules() {
     let stranger = RULES.replace("dev@acme.example", "eve@acme.example");
     let setup = decides(&of, setup, &stranger, UNPROVEN).await;
     // What is not recorded may be admitted or not.
+    edit(&setup, |facts| facts["others"].as_array_mut().unwrap().retain(|other| other["digest"] != json!(base)));
+    let _ = decides(&of, setup, RULES, "decision = 'undecided'\nreasons = ['unavailable']\n").await;
+}
+
+#[tokio::test]
+async fn base_images_of_bills_of_materials_are_recorded_too() {
+    let of = World::with_rule(RULES).await;
+    let base = of.base().digest();
+    let app = Image::new("app");
+    of.built(REPOSITORY, &app, &[]);
+    let ci = of.authority.keyless(&Identity::email("ci@acme.example", ISSUER));
+    of.listed(REPOSITORY, &app, &ci, &[url(BASE, base)]);
+    assert_eq!(of.manifest(TAG).await.status, StatusCode::OK);
+    let (of, setup) = recorded(of, RULES).await;
+    let setup = decides(&of, setup, RULES, BUILT).await;
+    let setup = decides(&of, setup, &format!("{RULES}\n[revoked]\ndigests = ['{base}']\n"), UNPROVEN).await;
     edit(&setup, |facts| facts["others"].as_array_mut().unwrap().retain(|other| other["digest"] != json!(base)));
     let _ = decides(&of, setup, RULES, "decision = 'undecided'\nreasons = ['unavailable']\n").await;
 }

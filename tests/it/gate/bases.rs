@@ -48,7 +48,7 @@ impl World {
         self.attested(repository, image, BUILDKIT, materials)
     }
 
-    fn attested(&self, repository: &str, image: &Image, build_type: &str, materials: &[Value]) -> Digest {
+    pub(crate) fn attested(&self, repository: &str, image: &Image, build_type: &str, materials: &[Value]) -> Digest {
         self.attested_each(repository, image, build_type, &[materials])
     }
 
@@ -80,7 +80,7 @@ impl World {
     }
 
     /// That the app is refused, and why.
-    async fn refused(&self) -> (String, String) {
+    pub(crate) async fn refused(&self) -> (String, String) {
         let answer = self.manifest(TAG).await;
         assert_eq!(answer.status, StatusCode::FORBIDDEN, "{:?}", answer.body);
         let detail = &answer.json()["errors"][0]["detail"]["requirements"];

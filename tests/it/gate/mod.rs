@@ -3,6 +3,7 @@
 mod attestation;
 mod audit;
 pub(crate) mod bases;
+pub(crate) mod bases_of_sboms;
 mod children;
 mod evidence_from;
 mod pulls;
