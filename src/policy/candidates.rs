@@ -11,7 +11,7 @@ use crate::policy::condition::{Asked, Condition};
 use crate::policy::identity::shown_signer;
 use crate::policy::judge::Request;
 use crate::policy::provenance::ProvenanceRule;
-use crate::policy::reason::{because, claims, most_telling, reasons};
+use crate::policy::reason::{because, claims, most_telling, reasons, shown};
 use crate::policy::revoked::Revoked;
 use crate::policy::rule::Age;
 use crate::policy::sbom::{Feeds, SbomRule};
@@ -289,7 +289,7 @@ impl<'a> Candidates<'a> {
         for fact in facts {
             match self.check_standing(fact).and_then(|()| check(fact)) {
                 Ok(()) => fit.push(fact),
-                Err(miss) => misses.push(miss),
+                Err(miss) => misses.push(with_unproven(miss, fact)),
             }
         }
         (fit, misses)
@@ -315,6 +315,14 @@ impl<'a> Candidates<'a> {
         let subject = self.proof.subject;
         self.proof.facts.iter().filter(move |fact| fact.subject() == subject)
     }
+}
+
+/// Where another trust domain or key than the expected one proves `fact`: what keeps others from it.
+fn with_unproven(miss: Reason, fact: &Fact) -> Reason {
+    if miss.code != ReasonCode::WrongTrust {
+        return miss;
+    }
+    fact.unproven().iter().fold(miss, |miss, why| Reason { text: format!("{}; {}", miss.text, shown(why)), ..miss })
 }
 
 /// Why a bill of materials does not do, apart from what it lists.

@@ -123,6 +123,7 @@ fn relay(signature: &Fact, attestation: &Attestation, source: Source, claim: &Cl
         found_in: signature.found_in().or(attestation.found_in.as_ref()).cloned(),
         through: Some(signature.source),
         holds_until: signature.holds_until(),
+        unproven: signature.unproven().to_vec(),
     };
     Fact { subject: attestation.about, source, claim: claim.clone(), beside: beside.boxed(), ..signature.clone() }
 }

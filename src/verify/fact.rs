@@ -34,6 +34,7 @@ pub(in crate::verify) struct Beside {
     pub(in crate::verify) found_in: Option<Repository>,
     pub(in crate::verify) through: Option<Source>,
     pub(in crate::verify) holds_until: Option<Timestamp>,
+    pub(in crate::verify) unproven: Vec<Box<str>>,
 }
 
 /// A [`Fact`] as it is written.
@@ -51,6 +52,8 @@ struct Written {
     log: LogProof,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     holds_until: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    unproven: Vec<Box<str>>,
     claim: Claim,
 }
 
@@ -272,8 +275,9 @@ impl Beside {
 
 impl From<Written> for Fact {
     fn from(written: Written) -> Self {
-        let Written { subject, source, found_in, through, form, signer, signed_at, log, holds_until, claim } = written;
-        let beside = Beside { found_in, through, holds_until }.boxed();
+        let Written { subject, source, found_in, through, form, signer, signed_at, log, holds_until, unproven, claim } =
+            written;
+        let beside = Beside { found_in, through, holds_until, unproven }.boxed();
         Self { subject, source, form, signer, signed_at, log, claim, beside }
     }
 }
@@ -281,8 +285,8 @@ impl From<Written> for Fact {
 impl From<Fact> for Written {
     fn from(fact: Fact) -> Self {
         let Fact { subject, source, form, signer, signed_at, log, claim, beside } = fact;
-        let Beside { found_in, through, holds_until } = beside.map(|beside| *beside).unwrap_or_default();
-        Self { subject, source, found_in, through, form, signer, signed_at, log, holds_until, claim }
+        let Beside { found_in, through, holds_until, unproven } = beside.map(|beside| *beside).unwrap_or_default();
+        Self { subject, source, found_in, through, form, signer, signed_at, log, holds_until, unproven, claim }
     }
 }
 
@@ -400,6 +404,12 @@ impl Fact {
     /// Until when it holds, if not for good.
     pub(in crate::verify) fn holds_until(&self) -> Option<Timestamp> {
         self.beside.as_ref()?.holds_until
+    }
+
+    /// Why other trust domains that know who certified the signer, or other keys that fit, do not prove it: each names itself
+    /// first. Of few facts, and at most four of at most 400 characters.
+    pub fn unproven(&self) -> &[Box<str>] {
+        self.beside.as_ref().map_or(&[], |beside| &beside.unproven)
     }
 
     /// What it says.

@@ -141,5 +141,5 @@ fn stand(key: &Key, times: &[Timestamp], log: LogProof, now: Timestamp) -> Resul
     }
     let signer = Signer::Key { name: key.name().to_owned() };
     let holds_until = if times.is_empty() { key.not_after() } else { None };
-    Ok(Standing { signer, signed_at, log, holds_until })
+    Ok(Standing { signer, signed_at, log, holds_until, unproven: Vec::new() })
 }

@@ -60,6 +60,7 @@ fn under(
         signed_at: earliest(&times, now)?,
         log,
         holds_until: None,
+        unproven: Vec::new(),
     })
 }
 

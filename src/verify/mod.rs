@@ -42,6 +42,9 @@ pub use few::{Few, Several};
 
 pub(crate) use fact::Signers;
 
+/// Most defects that are kept beside what is proven all the same.
+const UNPROVEN: usize = 4;
+
 /// The manifest that evidence should be about.
 #[derive(Debug, Clone, Copy)]
 pub struct Subject<'a> {
@@ -76,18 +79,21 @@ struct Standing {
     signed_at: Option<Timestamp>,
     log: LogProof,
     holds_until: Option<Timestamp>,
+    /// Why it does not stand by others.
+    unproven: Vec<Box<str>>,
 }
 
 impl Standing {
     fn say(self, claim: Claim, evidence: &Evidence, subject: &Subject<'_>) -> Fact {
-        let beside = Beside { found_in: evidence.found_in.clone(), through: None, holds_until: self.holds_until };
+        let Self { signer, signed_at, log, holds_until, unproven } = self;
+        let beside = Beside { found_in: evidence.found_in.clone(), through: None, holds_until, unproven };
         Fact {
             subject: subject.digest,
             source: evidence.source,
             form: evidence.form(),
-            signer: Arc::new(self.signer),
-            signed_at: self.signed_at,
-            log: self.log,
+            signer: Arc::new(signer),
+            signed_at,
+            log,
             claim,
             beside: beside.boxed(),
         }
@@ -108,22 +114,26 @@ fn prove(
     Ok(standings.into_iter().map(|standing| (standing, claim.clone())).collect())
 }
 
-/// Those of `tried` that hold: what else there is must not hide them.
+/// Those of `tried` that hold: what else there is must not hide them. It is told beside them, since a rule may ask for it.
 ///
 /// # Errors
 /// The most telling [`Defect`], if none does.
 fn proven(tried: impl Iterator<Item = Result<Standing, Defect>>) -> Result<Vec<Standing>, Defect> {
-    let (mut proven, mut defects) = (Vec::new(), Vec::new());
+    let (mut proven, mut defects) = (Vec::<Standing>::new(), Vec::new());
     for one in tried {
         match one {
             Ok(standing) => proven.push(standing),
             Err(defect) => defects.push(defect),
         }
     }
-    match most_telling(defects) {
-        Some(defect) if proven.is_empty() => Err(defect),
-        Some(_) | None => Ok(proven),
+    if proven.is_empty() {
+        return most_telling(defects).map_or(Ok(proven), Err);
     }
+    let unproven: Vec<Box<str>> = defects.into_iter().take(UNPROVEN).map(|defect| defect.text.into()).collect();
+    for standing in &mut proven {
+        standing.unproven.clone_from(&unproven);
+    }
+    Ok(proven)
 }
 
 /// The most telling of several defects; the first of equals.

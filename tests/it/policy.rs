@@ -93,6 +93,25 @@ fn a_signature_counts_only_if_issuer_subject_source_and_trust_are_as_demanded() 
 }
 
 #[test]
+fn what_another_trust_domain_proves_is_refused_with_what_keeps_the_expected_one_from_it() {
+    let why = "trust public-good: the transparency log entry does not hold";
+    for (at, kind) in [(0, RequirementKind::Signature), (1, RequirementKind::Provenance)] {
+        let mut facts = all();
+        facts[at]["unproven"] = json!([why]);
+        assert_eq!(judge(RULE, Some("v1.2.3"), &proof(&facts)).decision, Decision::Admit);
+        facts[at]["signer"]["certificate"]["trust"] = json!("github");
+        let text = format!("proved by trust domain github, expected public-good; {why}");
+        assert_reason(RULE, &facts, kind, ReasonCode::WrongTrust, &text);
+        // Beside any other reason it would tell nothing.
+        facts[at]["signer"]["certificate"]["trust"] = json!("public-good");
+        facts[at]["signer"]["certificate"]["issuer"] = json!("https://gitlab.com");
+        let verdict = judge(RULE, Some("v1.2.3"), &proof(&facts));
+        let reasons = verdict.requirements.iter().flat_map(|requirement| &requirement.reasons);
+        assert!(reasons.into_iter().all(|reason| !reason.text.contains(why)), "{verdict:#?}");
+    }
+}
+
+#[test]
 fn a_certificate_that_names_no_issuer_is_nobody_even_for_a_pattern_of_stars() {
     let rule = signature_rule("issuer = '**'\nsubject = '**'");
     let mut facts = vec![signature()];

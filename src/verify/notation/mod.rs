@@ -120,6 +120,7 @@ impl Envelope {
             signed_at: time.signed_at,
             log: time.proof,
             holds_until: [expiry, time.ends].into_iter().flatten().min(),
+            unproven: Vec::new(),
         })
     }
 

@@ -3,10 +3,12 @@
 
 use bonafide::evidence::{Attestation, Source, unsigned_statements};
 use bonafide::oci::{Digest, parse_manifest};
+use bonafide::trust::Requirement;
 use bonafide::verify::{Claim, Fact, Flaw, FlawKind, Relayed, check_attestations};
 use jiff::SignedDuration;
 
 use super::{Bed, build, bundle};
+use crate::support::authority::Authority;
 use crate::support::authority::identity::Identity;
 use crate::support::authority::image::Image;
 use crate::support::authority::signed::{BundleVersion, Signed};
@@ -67,6 +69,17 @@ fn the_signature_of_an_attestation_manifest_speaks_for_its_statements() {
     assert_eq!(fact.found_in(), None);
     let stored = serde_json::to_string(fact).unwrap();
     assert_eq!(serde_json::from_str::<Fact>(&stored).unwrap(), *fact);
+}
+
+#[test]
+fn what_keeps_another_domain_from_proving_the_signature_is_told_with_the_statement() {
+    let bed = Bed::new();
+    let elsewhere = Authority::new("other").trusted_root();
+    let strict = bed.authority.trusted_root().with(|root| root["tlogs"] = elsewhere.0["tlogs"].clone());
+    let bed = bed.trusting("strict", &strict, Requirement::Required, Requirement::Required);
+    let (facts, _) = check(&bed, &good(&bed));
+    let [fact] = facts.as_slice() else { panic!("{facts:?}") };
+    assert!(fact.unproven()[0].starts_with("trust strict: the transparency log entry"), "{fact:?}");
 }
 
 #[test]

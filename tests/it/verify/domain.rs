@@ -53,6 +53,22 @@ fn what_one_domain_refuses_another_may_prove() {
 }
 
 #[test]
+fn what_one_domain_proves_is_told_with_what_keeps_others_from_it() {
+    let bed = Bed::new();
+    let root = bed.authority.trusted_root();
+    let strict = root.with(|root| root["tlogs"] = list(&Authority::new("other").trusted_root().0, "tlogs"));
+    assert_eq!(bed.proves(&bundle(&signed(&bed), V3)).unproven().len(), 0);
+    let bed = (0..6).fold(bed, |bed, number| bed.trusting(&format!("strict-{number}"), &strict, REQUIRED, REQUIRED));
+    let fact = bed.proves(&bundle(&signed(&bed), V3));
+    assert_eq!(trust(&fact), "corp");
+    let [first, .., last] = fact.unproven() else { panic!("{fact:?}") };
+    assert!(first.starts_with("trust strict-0: the transparency log entry does not hold"), "{first}");
+    assert!(last.starts_with("trust strict-3: ") && fact.unproven().len() == 4, "{fact:?}");
+    let stored = serde_json::to_string(&fact).unwrap();
+    assert_eq!(serde_json::from_str::<Fact>(&stored).unwrap(), fact);
+}
+
+#[test]
 fn the_authority_of_one_domain_and_the_log_of_another_prove_nothing_together() {
     let bed = Bed::new();
     let ours = bed.authority.trusted_root();
