@@ -4,9 +4,10 @@ mod bytes;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::{Hash, RandomState};
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use ahash::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction, EntryResult};
 use quick_cache::{Equivalent, Options, OptionsBuilder, Weighter};
 

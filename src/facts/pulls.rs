@@ -2,11 +2,11 @@
 //! database, and what is lost by a crash is some seconds of notes.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ahash::RandomState;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
@@ -59,7 +59,7 @@ pub(super) struct Pulls {
 
 #[derive(Debug, Default)]
 struct Notes {
-    recent: HashMap<u64, Timestamp>,
+    recent: HashMap<u64, Timestamp, RandomState>,
     waiting: Vec<Pull>,
 }
 

@@ -1,9 +1,9 @@
 //! Bytes that are remembered by their digest.
 
 use std::fmt;
-use std::hash::RandomState;
 use std::sync::Arc;
 
+use ahash::RandomState;
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::{Cache, DefaultLifecycle};

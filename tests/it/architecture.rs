@@ -102,6 +102,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("http", &["upstream", "listen", "front", "admin"]),
     ("moka", &["content", "upstream"]),
     ("quick_cache", &["remembered"]),
+    ("ahash", &["remembered", "facts"]),
     ("sqlx", &["facts"]),
     ("semver", &["policy"]),
     ("pep440_rs", &["policy"]),
