@@ -4,6 +4,7 @@ mod bases;
 mod chain;
 mod conditions;
 mod lists;
+mod properties;
 mod summaries;
 
 use std::sync::Arc;
@@ -14,9 +15,8 @@ use bonafide::policy::{
     Decision, Known, Level, Policy, PolicyError, PolicyProblem, Reason, ReasonCode, RecordedFacts, Request,
     RequirementKind, Settings, Shortfall, Verdict, VerdictView,
 };
-use bonafide::verify::{Coverage, Fact, Flaw, Proof};
+use bonafide::verify::{Coverage, Fact, Proof};
 use jiff::Timestamp;
-use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const ISSUER: &str = "https://token.actions.githubusercontent.com";
@@ -1378,155 +1378,6 @@ fn every_reason_is_documented() {
     }
     let rows = documented.lines().filter(|line| line.starts_with("| `")).count();
     assert_eq!(rows, ReasonCode::ALL.len(), "docs/reasons.md names codes that do not exist");
-}
-
-proptest! {
-    #[test]
-    fn more_facts_never_turn_an_admit_into_a_refusal(picks in some_facts(), more in some_facts()) {
-        let rule = RULE.replace("deny_packages", "# deny_packages");
-        let few = judge(&rule, Some("v1.2.3"), &proof(&picks));
-        let all: Vec<_> = picks.into_iter().chain(more).collect();
-        let many = judge(&rule, Some("v1.2.3"), &proof(&all));
-        if few.decision == Decision::Admit {
-            prop_assert_eq!(many.decision, Decision::Admit);
-        }
-    }
-
-    #[test]
-    fn more_facts_never_turn_an_admit_into_a_refusal_whatever_the_rule_unless_it_denies(
-        rule in some_rule(), picks in some_facts(), more in some_facts()
-    ) {
-        // A condition over all of a list denies what is not so.
-        let denies = ["deny_packages", "condition"].iter().any(|line| rule.contains(line));
-        let few = judge(&rule, Some("v1.2.3"), &proof(&picks));
-        let all: Vec<_> = picks.into_iter().chain(more).collect();
-        let many = judge(&rule, Some("v1.2.3"), &proof(&all));
-        if few.decision == Decision::Admit && !denies {
-            prop_assert_eq!(many.decision, Decision::Admit);
-            prop_assert!(!few.is_met() || many.is_met());
-        }
-        // And what is denied stays denied.
-        let told = |verdict: &Verdict| {
-            let mut reasons = verdict.requirements.iter().flat_map(|it| &it.reasons);
-            reasons.any(|reason| reason.code == ReasonCode::DeniedPackage)
-        };
-        prop_assert!(!told(&few) || told(&many));
-    }
-
-    #[test]
-    fn the_order_of_facts_does_not_matter(facts in some_facts(), other in any::<prop::sample::Index>()) {
-        let mut turned = facts.clone();
-        if !turned.is_empty() {
-            let middle = other.index(turned.len());
-            turned.rotate_left(middle);
-        }
-        let (one, two) = (judge(RULE, Some("v1.2.3"), &proof(&facts)), judge(RULE, Some("v1.2.3"), &proof(&turned)));
-        prop_assert_eq!(one, two);
-    }
-
-    #[test]
-    fn the_order_of_facts_and_flaws_does_not_matter_whatever_the_rule(
-        rule in some_rule(), (facts, turned) in turned(some_facts()), (flaws, turned_flaws) in turned(some_flaws())
-    ) {
-        let judged = |facts: &[Value], flaws: &[Flaw]| {
-            judge(&rule, Some("v1.2.3"), &Proof { flaws: flaws.to_vec().into(), ..proof(facts) })
-        };
-        prop_assert_eq!(judged(&facts, &flaws), judged(&turned, &turned_flaws));
-        // All from one piece of evidence: then nothing but what they say tells them apart.
-        let (facts, turned) = (at_one_place(facts), at_one_place(turned));
-        prop_assert_eq!(judged(&facts, &flaws), judged(&turned, &turned_flaws));
-    }
-
-    #[test]
-    fn judging_has_an_answer_for_everything(facts in some_facts(), tag in "[a-z][a-z0-9.]{0,5}", seconds in 0i64..4_000_000_000) {
-        let policy = policy(RULE).unwrap();
-        let (repository, tag) = (repository(), tag.parse::<Tag>().unwrap());
-        let proof = proof(&facts);
-        for tag in [Some(&tag), None] {
-            for proof in [Some(&proof), None] {
-                let request = Request { repository: &repository, tag, digest: digest() };
-                let verdict = policy.judge(&request, proof, Timestamp::from_second(seconds).unwrap());
-                for requirement in &verdict.requirements {
-                    prop_assert_eq!(requirement.met, requirement.by.is_some());
-                    prop_assert_eq!(requirement.met, requirement.reasons.is_empty());
-                }
-            }
-        }
-    }
-}
-
-/// The same things in two orders.
-fn turned<T: std::fmt::Debug + Clone + 'static>(
-    some: impl Strategy<Value = Vec<T>>,
-) -> impl Strategy<Value = (Vec<T>, Vec<T>)> {
-    some.prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle()))
-}
-
-fn at_one_place(mut facts: Vec<Value>) -> Vec<Value> {
-    for fact in &mut facts {
-        fact["source"]["layer"] = json!(Digest::of(b"one"));
-    }
-    facts
-}
-
-/// A rule out of every kind of requirement, each there or not.
-fn some_rule() -> impl Strategy<Value = String> {
-    let one = identity().replace('\n', ", ");
-    let any_of = format!("any_of = [{{ {one} }}, {{ {one}, source_repository = '{SOURCE}' }}]");
-    let signature = prop::sample::select(vec![identity(), any_of.clone(), format!("at_least = 2\n{any_of}")]);
-    let provenance = prop::sample::select(vec!["", "[rule.provenance]\nlevel = 3", "[rule.provenance]\nlevel = 2"]);
-    let sbom = prop::sample::select(vec![
-        "",
-        "[rule.sbom]\nformats = ['spdx']",
-        "[rule.sbom]\ndeny_packages = ['pkg:npm/axios@1.14.1']",
-        "[rule.sbom]\ndeny_packages = ['pkg:npm/left-pad']",
-    ]);
-    let line = prop::sample::select(vec!["", "min_log_age = '1h'", "condition = 'signatures.all(s, s.signed_at > 0)'"]);
-    let mode = prop::sample::select(vec!["enforce", "audit"]);
-    (mode, signature, provenance, sbom, line).prop_map(|(mode, signature, provenance, sbom, line)| {
-        format!(
-            "[[rule]]\nname = 'some'\nimages = ['docker.io/**']\nmode = '{mode}'\n{line}\n\
-             [[rule.signature]]\n{signature}\n{provenance}\n{sbom}\n"
-        )
-    })
-}
-
-fn some_flaws() -> impl Strategy<Value = Vec<Flaw>> {
-    let kinds = prop::sample::select(vec!["too-much", "malformed", "unknown-key", "signature", "subject"]);
-    let predicates = vec![None, Some("https://slsa.dev/provenance/v1"), Some("https://spdx.dev/Document")];
-    let flaw = (kinds, prop::sample::select(predicates), "[ab]").prop_map(|(kind, predicate, text)| {
-        let source = json!({"manifest": Digest::of(b"manifest"), "layer": Digest::of(text.as_bytes())});
-        let flaw = json!({"source": source, "form": null, "predicate_type": predicate, "kind": kind, "text": text});
-        serde_json::from_value(flaw).unwrap()
-    });
-    prop::collection::vec(flaw, 0..6)
-}
-
-/// A few facts, each with one thing changed or nothing.
-fn some_facts() -> impl Strategy<Value = Vec<Value>> {
-    let pointers = prop::sample::select(vec![
-        "",
-        "",
-        "/subject",
-        "/signer/certificate/subject",
-        "/signer/certificate/issuer",
-        "/signer/certificate/trust",
-        "/signer/certificate/source_repository",
-        "/signer/certificate/source_ref",
-        "/claim/provenance/source",
-        "/claim/provenance/builder_id",
-    ]);
-    let fact = (0..3usize, pointers, 0..1000u32).prop_map(|(kind, pointer, source)| {
-        let mut fact = all().remove(kind);
-        fact["source"]["layer"] = json!(Digest::of(&source.to_be_bytes()));
-        let changed = if pointer == "/subject" { json!(Digest::of(b"another")) } else { json!("another") };
-        match fact.pointer_mut(pointer) {
-            Some(value) if !pointer.is_empty() => *value = changed,
-            Some(_) | None => {}
-        }
-        fact
-    });
-    prop::collection::vec(fact, 0..8)
 }
 
 fn all() -> Vec<Value> {

@@ -22,7 +22,7 @@ fn judging_without_sbom() -> String {
 }
 
 /// A bill of materials that names a base image.
-fn based(evidence: &str) -> Value {
+pub(super) fn based(evidence: &str) -> Value {
     let mut fact = sbom();
     fact["source"]["layer"] = json!(Digest::of(evidence.as_bytes()));
     fact["claim"]["sbom"]["base_images"] = json!({"images": [{

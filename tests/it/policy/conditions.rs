@@ -1,5 +1,7 @@
 //! `condition`: what it can say, what is refused when it is loaded, and that an error never admits.
 
+use proptest::prelude::*;
+
 use super::*;
 
 fn rule(condition: &str) -> String {

@@ -33,15 +33,15 @@ fn scan_by(signer: &str, findings: &Value) -> Value {
     fact("scan", signer, &json!({ "scan": said }))
 }
 
-fn scan() -> Value {
+pub(super) fn scan() -> Value {
     scan_by(SIGNER, &json!([{"id": "CVE-2026-1", "severity": "high"}, {"id": "CVE-2026-2", "severity": "unknown"}]))
 }
 
-fn critical_by(signer: &str) -> Value {
+pub(super) fn critical_by(signer: &str) -> Value {
     scan_by(signer, &json!([{"id": "CVE-2026-9", "severity": "critical"}]))
 }
 
-fn vex_by(signer: &str, status: &str) -> Value {
+pub(super) fn vex_by(signer: &str, status: &str) -> Value {
     let statement = json!({
         "vulnerability": "CVE-2026-1",
         "aliases": ["GHSA-aaaa-bbbb-cccc"],
@@ -53,7 +53,7 @@ fn vex_by(signer: &str, status: &str) -> Value {
     fact("vex", signer, &json!({ "vex": said }))
 }
 
-fn summary_by(signer: &str) -> Value {
+pub(super) fn summary_by(signer: &str) -> Value {
     let mut fact = summaries::summary();
     fact["signer"]["certificate"]["subject"] = json!(signer);
     fact["claim"]["summary"]["dependency_levels"] = json!({ "SLSA_BUILD_LEVEL_1": 2 });

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{ISSUER, digest, fact, judge, policy, proof, provenance, repository};
 
-const VERIFIER: &str = "https://verifier.acme.test/v1";
-const SUBJECT: &str = "https://github.com/acme/verifier/.github/workflows/verify.yml@refs/heads/main";
+pub(super) const VERIFIER: &str = "https://verifier.acme.test/v1";
+pub(super) const SUBJECT: &str = "https://github.com/acme/verifier/.github/workflows/verify.yml@refs/heads/main";
 
 fn settings(verifier: &str, rule: &str) -> String {
     format!(
