@@ -16,6 +16,7 @@ pub mod facts;
 pub mod feeds;
 pub mod front;
 pub mod gate;
+mod lengths;
 pub mod limits;
 pub mod listen;
 pub mod lookups;

@@ -12,6 +12,8 @@ use webpki::anchor_from_trusted_cert;
 use x509_cert::Certificate;
 use x509_cert::der::{Decode, Encode};
 
+use crate::lengths;
+
 /// Reads a `trusted_root.json`.
 ///
 /// # Errors
@@ -99,6 +101,9 @@ fn window(chain: &CertChain, stated: Option<TimeRange>) -> Result<TimeRange, Str
     }
     for entry in &chain.certificates {
         let der = entry.raw_bytes.as_bytes();
+        if !lengths::are_there(der) {
+            return Err("a length in a certificate claims more than there is".to_owned());
+        }
         anchor_from_trusted_cert(&CertificateDer::from(der)).map_err(|error| error.to_string())?;
         let (start, end) = validity(der)?;
         window.start = window.start.max(start);
@@ -120,6 +125,8 @@ fn validity(der: &[u8]) -> Result<(Timestamp, Timestamp), String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use sigstore_trust_root::{SIGSTORE_GITHUB_TRUSTED_ROOT, SIGSTORE_PRODUCTION_TRUSTED_ROOT};
 
     use super::*;
@@ -177,6 +184,20 @@ mod tests {
         root["certificateAuthorities"][1]["validFor"] = stated;
         let (kept, _) = usable(read(&root));
         assert_eq!(kept.certificate_authorities[1].valid_for.unwrap().end, "2023-01-01T00:00:00Z".parse().ok());
+    }
+
+    #[test]
+    fn an_authority_is_left_out_before_a_length_in_it_that_claims_more_than_there_is_is_decoded() {
+        let mut root = public_good();
+        let place = &mut root["certificateAuthorities"][0]["certChain"]["certificates"][0]["rawBytes"];
+        let mut der = STANDARD.decode(place.as_str().unwrap()).unwrap();
+        // 256 MiB, less one, in the place of the length of the first text of a name (after its identifier, 2.5.4.10).
+        let name = der.windows(3).position(|window| window == [0x55, 0x04, 0x0a]).unwrap();
+        der[name + 4..name + 9].copy_from_slice(&[0x84, 0x0f, 0xff, 0xff, 0xff]);
+        *place = STANDARD.encode(&der).into();
+        let (kept, left_out) = usable(read(&root));
+        assert_eq!((kept.certificate_authorities.len(), left_out.len()), (1, 1));
+        assert!(left_out[0].contains("a length in a certificate claims more than there is"), "{left_out:?}");
     }
 
     #[test]
