@@ -1,5 +1,6 @@
 //! What the fuzz targets share: the heap is counted and bounded, evidence is made of raw bytes, and seeds are written.
 
+pub mod certificate;
 pub mod evidence;
 pub mod heap;
 pub mod predicate;

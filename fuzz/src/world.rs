@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bonafide::config::{Config, Environment};
-use bonafide::evidence::{Attestation, Evidence};
-use bonafide::oci::{Image as Reference, Repository};
-use bonafide::policy::{Decision, Request};
-use bonafide::trust::Trust;
-use bonafide::verify::{self, Coverage, Fact, Few, Proof, Subject, check_attestations};
+use bonafide::evidence::{Attestation, Evidence, Statement};
+use bonafide::oci::{Digest, Image as Reference, Repository};
+use bonafide::policy::{Decision, Feed, Policy, Request};
+use bonafide::trust::{Domain, Trust};
+use bonafide::verify::{self, Coverage, Fact, Few, Proof, Signer, Subject, check_attestations};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -26,7 +26,7 @@ use crate::support::authority::key::Key;
 use crate::support::authority::notation::{Format, Notary, Sealed};
 use crate::support::authority::signed::{BundleVersion, Payload, Signed};
 use crate::support::authority::signer::EntryKind;
-use crate::support::authority::statement::Statement;
+use crate::support::authority::statement as signed;
 
 /// The trust domains and keys of the targets, and rules that ask for everything.
 pub const CONFIG: &str = r#"
@@ -75,7 +75,74 @@ pub const CONFIG: &str = r#"
     [rule.sbom]
     trust = "corp"
     deny_packages = ["pkg:npm/axios@1.14.1"]
+    deny_licenses = ["AGPL-3.0-or-later", "LicenseRef-Acme"]
+
+    [[rule]]
+    name = "summarised"
+    images = ["docker.io/summarised/*"]
+
+    [rule.provenance]
+    verifiers = ["house"]
+    level = 3
+
+    [[rule]]
+    name = "listed"
+    images = ["docker.io/listed/*"]
+    condition = "sboms.all(s, s.packages < 1000)"
+
+    [rule.sbom]
+    signed_by = { key = "offline" }
+    deny_packages = ["pkg:npm/axios@1.14.1", "pkg:deb/debian/curl"]
+    deny_feed = "feed.jsonl"
+    deny_licenses = ["AGPL-3.0-or-later", "LicenseRef-Acme"]
+
+    [[rule]]
+    name = "scanned"
+    images = ["docker.io/scanned/*"]
+    condition = """
+        scans.all(s, s.scanner != "" && s.counts.critical == 0 && s.findings.all(f, f.severity != "critical"))
+        && vex.all(v, v.statements.all(s, s.status != "affected" && size(s.products) < 9))
+        && summaries.all(s, s.result == "PASSED" && s.levels.exists(l, l == "SLSA_BUILD_LEVEL_3"))
+        && size(signatures) > 0
+    """
+
+    [[rule.signature]]
+    key = "offline"
+
+    [[rule]]
+    name = "built"
+    images = ["docker.io/built/*"]
+    condition = "provenance.dependencies.all(d, d != '') || provenance.workflow_inputs['environment'] == 'production'"
+
+    [rule.provenance]
+    builders = ["factory"]
+    level = 2
+
+    [[builder]]
+    name = "factory"
+    id = "https://**"
+    key = "offline"
+    level = 2
+
+    [[verifier]]
+    name = "house"
+    id = "https://verifier.test/**"
+    key = "offline"
+    policy = "https://policies.test/**"
+    max_age = "700d"
 "#;
+
+/// A feed of OSV records.
+const FEED: &str = r#"{"id":"MAL-1","affected":[{"package":{"ecosystem":"npm","name":"axios"},"versions":["1.14.1"]}]}
+    {"id":"DSA-1","affected":[{"package":{"ecosystem":"Debian:12","name":"curl"},
+    "ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":"7.88.1-10+deb12u5"}]}]}]}"#;
+
+/// The image whose rule asks for everything.
+const IMAGE: &str = "docker.io/acme/app";
+
+/// Images whose rules each ask for little, so that all of it is reached by one statement.
+const OTHERS: [&str; 4] =
+    ["docker.io/summarised/app", "docker.io/listed/app", "docker.io/scanned/app", "docker.io/built/app"];
 
 /// See the module.
 pub struct World {
@@ -83,6 +150,9 @@ pub struct World {
     config: Config,
     image: Image,
     now: Timestamp,
+    authority: Authority,
+    /// `release` and `offline`.
+    keys: [Key; 2],
     /// Every good piece: its media type, its annotations, its bytes.
     pub good: Vec<Good>,
     /// Good chains of BuildKit.
@@ -129,11 +199,13 @@ impl World {
         authority.trusted_root().write_to(folder.path());
         let stamped = authority.trusted_root().timestamps_only().0.to_string();
         write(folder.path(), "stamped.json", &stamped);
+        write(folder.path(), "feed.jsonl", FEED);
         let notary = Notary::new("acme");
         write(folder.path(), "acme.pem", &pem(&notary.root.certificate));
         write(folder.path(), "release.pub", &keys[0].public_pem());
         write(folder.path(), "offline.pub", &keys[1].public_pem());
         let config = Config::parse(CONFIG, "fuzz", folder.path(), &Environment::default()).expect("a configuration");
+        feed(&config.policy);
         let trust = Trust::load(&config.trust, &config.keys).expect("trusted roots");
         let image = Image::new("app");
         let now = authority.time() + SignedDuration::from_hours(24);
@@ -143,7 +215,7 @@ impl World {
             Good::of_envelope(&sealed)
         }));
         let (chains, known, facts) = (chains(&authority), BTreeSet::new(), Vec::new());
-        let mut world = Self { trust, config, image, now, good, chains, known, facts, folder };
+        let mut world = Self { trust, config, image, now, authority, keys, good, chains, known, facts, folder };
         world.facts = world.good.iter().flat_map(|good| world.prove(good)).map(Arc::new).collect();
         world.known = world.facts.iter().map(|fact| essence(fact)).collect();
         assert!(world.known.len() > 10, "the authority proves nothing: {:?}", world.known);
@@ -177,7 +249,46 @@ impl World {
         let rule = format!("{name}\ncondition = {}", toml::Value::from(condition));
         let text = CONFIG.replacen(name, &rule, 1);
         let config = Config::parse(&text, "fuzz", self.folder.path(), &Environment::default()).ok()?;
-        Some(self.judge_by(&config, self.facts.clone()))
+        Some(self.judge_by(&config, IMAGE, self.facts.clone()))
+    }
+
+    /// What the key `offline` says when it signs `statement`, whatever that is.
+    ///
+    /// # Panics
+    /// If something else is proven than it signed.
+    pub fn say(&self, statement: &[u8]) -> Vec<Fact> {
+        let signed = self.authority.with_key(&self.keys[1]).without_log().attest_bytes(statement.to_vec());
+        let facts = self.verify(&Good::of_layer(&signed).evidence()).unwrap_or_default();
+        let read = || Statement::parse(statement).is_ok_and(|it| it.subjects.contains(&self.image.digest()));
+        assert!(facts.is_empty() || read(), "it is not about the image");
+        let by_key = |fact: &Fact| matches!(fact.signer(), Signer::Key { name } if &**name == "offline");
+        assert!(facts.iter().all(by_key), "nobody else signed it");
+        facts
+    }
+
+    /// Statements about the image, one of each type.
+    pub fn statements(&self) -> Vec<Vec<u8>> {
+        statements(self.image.digest()).iter().map(signed::Statement::to_bytes).collect()
+    }
+
+    /// The certificate authority: the key of whoever issues (SPKI, DER), and a certificate that it issued.
+    pub fn certified(&self) -> (Vec<u8>, Vec<u8>) {
+        let identity = Build::of("fystack/apex", "refs/tags/v1.2.3").identity();
+        let leaf = self.authority.certify(self.keys[0].public(), &identity, self.authority.time());
+        (self.authority.issuer.key.public().to_vec(), leaf)
+    }
+
+    /// The trust domain that it belongs to.
+    ///
+    /// # Panics
+    /// Never: there is one.
+    pub fn domain(&self) -> &Domain {
+        self.trust.domains().iter().find(|domain| domain.name() == "corp").expect("a trust domain")
+    }
+
+    /// The trusted root of that.
+    pub fn trusted_root(&self) -> Value {
+        self.authority.trusted_root().0
     }
 
     fn prove(&self, good: &Good) -> Vec<Fact> {
@@ -204,11 +315,19 @@ impl World {
 
     /// What the rules say of `facts`.
     pub fn judge(&self, facts: Vec<Fact>) -> Decision {
-        self.judge_by(&self.config, facts.into_iter().map(Arc::new).collect())
+        self.judge_by(&self.config, IMAGE, facts.into_iter().map(Arc::new).collect())
     }
 
-    fn judge_by(&self, config: &Config, facts: Vec<Arc<Fact>>) -> Decision {
-        let repository: Repository = "docker.io/acme/app".parse::<Reference>().expect("a reference").repository;
+    /// What the rules of other images say of `facts`, and of all that can be proven with them.
+    pub fn judge_others(&self, facts: Vec<Fact>) -> Vec<Decision> {
+        let facts: Vec<_> = facts.into_iter().map(Arc::new).collect();
+        let all: Vec<_> = facts.iter().chain(&self.facts).cloned().collect();
+        let judge = |image: &&str| [&facts, &all].map(|facts| self.judge_by(&self.config, image, facts.clone()));
+        OTHERS.iter().flat_map(judge).collect()
+    }
+
+    fn judge_by(&self, config: &Config, image: &str, facts: Vec<Arc<Fact>>) -> Decision {
+        let repository: Repository = image.parse::<Reference>().expect("a reference").repository;
         let digest = self.image.digest();
         let proof = Proof {
             subject: digest,
@@ -283,6 +402,13 @@ fn essence(fact: &Fact) -> String {
     format!("{} {:?} {:?}", fact.subject(), fact.signer(), fact.claim())
 }
 
+fn feed(policy: &Policy) {
+    let mut feed = Feed::default();
+    feed.read(FEED.as_bytes(), Timestamp::UNIX_EPOCH).expect("a feed");
+    let feed = Arc::new(feed);
+    policy.feeds().into_iter().for_each(|path| policy.replace_feed(path, &feed));
+}
+
 fn write(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join(name), text).expect("a file in a temporary folder");
 }
@@ -297,12 +423,13 @@ impl Chain {
 /// One for each platform of an image.
 fn chains(authority: &Authority) -> Vec<Chain> {
     let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
-    let image =
-        Image::with_attestations("chained", |digest| Statement::provenance_v1(digest, &build, &build.workflow_uri()));
+    let image = Image::with_attestations("chained", |digest| {
+        signed::Statement::provenance_v1(digest, &build, &build.workflow_uri())
+    });
     let signer = authority.keyless(&build.identity());
     let attestations = image.children.iter().filter(|child| child.annotations.is_some());
     let chain = |attestation: &Image| {
-        let signed = signer.attest(&Statement::signature(attestation.digest()));
+        let signed = signer.attest(&signed::Statement::signature(attestation.digest()));
         Chain {
             index: image.manifest.clone(),
             manifest: attestation.manifest.clone(),
@@ -317,16 +444,7 @@ fn chains(authority: &Authority) -> Vec<Chain> {
 fn all(authority: &Authority, keys: &[Key; 2], image: &Image) -> Vec<Good> {
     let digest = image.digest();
     let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
-    let generator = builder(CONTAINER_GENERATOR, "refs/tags/v2.1.0");
-    let statements = [
-        Statement::signature(digest),
-        Statement::provenance_v0_2(digest, &build, &generator),
-        Statement::provenance_v1(digest, &build, &build.workflow_uri()),
-        Statement::spdx(digest, &["pkg:npm/axios@1.14.1"]),
-        Statement::spdx_as_text(digest, &["pkg:npm/axios@1.13.2"]),
-        Statement::cyclonedx(digest, &["pkg:npm/axios@1.13.2"]),
-        Statement::new(digest, "https://example.com/review/v1", serde_json::json!({ "good": true })),
-    ];
+    let statements = statements(digest);
     let keyless = || authority.keyless(&build.identity());
     let through = authority.keyless(&build.identity_through(CONTAINER_GENERATOR, "refs/tags/v2.1.0"));
     let mut signed: Vec<Signed> = statements.iter().map(|statement| through.attest(statement)).collect();
@@ -353,9 +471,30 @@ fn all(authority: &Authority, keys: &[Key; 2], image: &Image) -> Vec<Good> {
         authority.with_key(&keys[1]).without_log().sign(digest),
         authority.with_key(&keys[1]).without_log().attest(&statements[5]),
         authority.with_key(&keys[0]).logged_as(EntryKind::IntotoV1).attest(&statements[0]),
+        authority.with_key(&keys[1]).without_log().attest(&statements[7]),
+        authority.with_key(&keys[1]).without_log().attest(&statements[8]),
+        authority.with_key(&keys[1]).without_log().attest(&statements[9]),
     ];
     good.extend(layers.iter().map(Good::of_layer));
     good
+}
+
+/// One of each type of predicate.
+fn statements(digest: Digest) -> [signed::Statement; 10] {
+    let build = Build::of("fystack/apex", "refs/tags/v1.2.3");
+    let generator = builder(CONTAINER_GENERATOR, "refs/tags/v2.1.0");
+    [
+        signed::Statement::signature(digest),
+        signed::Statement::provenance_v0_2(digest, &build, &generator),
+        signed::Statement::provenance_v1(digest, &build, &build.workflow_uri()),
+        signed::Statement::spdx(digest, &["pkg:npm/axios@1.14.1"]),
+        signed::Statement::spdx_as_text(digest, &["pkg:npm/axios@1.13.2"]),
+        signed::Statement::cyclonedx(digest, &["pkg:npm/axios@1.13.2"]),
+        signed::Statement::new(digest, "https://example.com/review/v1", serde_json::json!({ "good": true })),
+        signed::Statement::summary(digest, "https://verifier.test/v1", "docker.io/summarised/app"),
+        signed::Statement::openvex(digest, "CVE-2026-1"),
+        signed::Statement::scan(digest, "CVE-2026-1"),
+    ]
 }
 
 /// Rekor v2 and proofs by timestamp alone came with v0.3; a message signature needs none in particular.

@@ -1,8 +1,12 @@
-//! Ways in for the fuzz targets (`fuzz/`), compiled for nobody else: the order of versions, which only this module asks for.
+//! Ways in for the fuzz targets (`fuzz/`), compiled for nobody else: what only this module reads, of strangers' versions,
+//! licences and resources.
 
 use std::cmp::Ordering;
 
+use crate::policy::Request;
+use crate::policy::license::DeniedLicenses;
 use crate::policy::scheme::Scheme;
+use crate::policy::summary;
 use crate::policy::versions::{Event, Membership, Versions};
 
 /// Types of package URLs, one for each order that versions have.
@@ -30,6 +34,29 @@ pub fn is_affected(kind: &str, events: &[(u8, &str)], version: &str) -> Option<b
     };
     versions.add_events(events.iter().map(event).collect());
     answer(versions.contain(Some(version)))
+}
+
+/// Licences that are denied.
+#[derive(Debug)]
+pub struct Licenses(DeniedLicenses);
+
+impl Licenses {
+    /// All of `denied`; none if one of those is no licence.
+    pub fn new(denied: &[&str]) -> Option<Self> {
+        let mut licenses = DeniedLicenses::default();
+        denied.iter().try_for_each(|license| licenses.insert(license)).ok()?;
+        Some(Self(licenses))
+    }
+
+    /// Whether `text`, what a package says of its licence, is denied.
+    pub fn deny(&self, text: &str) -> bool {
+        self.0.deny(text)
+    }
+}
+
+/// Whether the `resourceUri` of a verification summary names what is asked for.
+pub fn names(uri: &str, request: &Request<'_>) -> bool {
+    summary::names(uri, request)
 }
 
 fn answer(membership: Membership) -> Option<bool> {

@@ -106,10 +106,9 @@ fn numbered(name: &str) -> Option<(&str, Vec<u32>)> {
 
 /// The licence of SPDX's list that `text` names, without regard to case.
 fn listed(text: &str) -> Option<&'static str> {
-    let plain = text.strip_suffix('+').unwrap_or(text);
-    let exact = LICENSES.iter().find(|license| license.name.eq_ignore_ascii_case(text));
-    let later = || LICENSES.iter().find(|license| license.name.eq_ignore_ascii_case(&format!("{plain}-or-later")));
-    exact.or_else(|| later().filter(|_| plain.len() < text.len())).map(|license| license.name)
+    let named = |name: &str| LICENSES.iter().find(|license| license.name.eq_ignore_ascii_case(name));
+    let later = || named(&format!("{}-or-later", text.strip_suffix('+')?));
+    named(text).or_else(later).map(|license| license.name)
 }
 
 /// The licences that `text` may have meant.

@@ -233,12 +233,17 @@ fn check_result(summary: &Summary) -> Result<(), Reason> {
 /// "Verify that the value for `resourceUri` matches the expected value": the same bytes may be fit for one use and not
 /// for another.
 fn check_resource(summary: &Summary, request: &Request<'_>) -> Result<(), Reason> {
-    if Resource::read(&summary.resource_uri).is_some_and(|resource| resource.is(request)) {
+    if names(&summary.resource_uri, request) {
         return Ok(());
     }
     let (found, expected) = (shown(&summary.resource_uri), request.repository);
     let tag = request.tag.map(|tag| format!(":{tag}")).unwrap_or_default();
     because(ReasonCode::WrongResource, format!("the verification summary is about {found}, expected {expected}{tag}"))
+}
+
+/// Whether the `resourceUri` `uri` names what is asked for.
+pub(super) fn names(uri: &str, request: &Request<'_>) -> bool {
+    Resource::read(uri).is_some_and(|resource| resource.is(request))
 }
 
 /// What a `resourceUri` names. Tag and digest may be left out: the subject of the statement is a digest already.
@@ -317,7 +322,7 @@ mod tests {
     fn names(uri: &str, repository: &str, tag: Option<&str>) -> bool {
         let (repository, tag) = (repository.parse().unwrap(), tag.map(|tag| tag.parse::<Tag>().unwrap()));
         let request = Request { repository: &repository, tag: tag.as_ref(), digest: Digest::of(b"image") };
-        Resource::read(uri).is_some_and(|resource| resource.is(&request))
+        super::names(uri, &request)
     }
 
     #[test]

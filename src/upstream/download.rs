@@ -146,7 +146,7 @@ impl Download {
 }
 
 /// `bytes FIRST-LAST/TOTAL`: the first byte, and how many there are in all unless it says `*`.
-fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
+pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let range = text_of(headers, CONTENT_RANGE)?.strip_prefix("bytes ")?;
     let (part, total) = range.split_once('/')?;
     let (first, _) = part.split_once('-')?;

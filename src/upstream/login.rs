@@ -49,10 +49,10 @@ pub(super) struct Login {
 }
 
 #[derive(Debug, Clone)]
-struct Token {
+pub(super) struct Token {
     /// The value of `Authorization`, which does not print itself.
-    header: HeaderValue,
-    ends: Timestamp,
+    pub(super) header: HeaderValue,
+    pub(super) ends: Timestamp,
 }
 
 #[derive(Deserialize)]
@@ -178,7 +178,8 @@ impl Login {
 /// Who asks.
 pub(super) const USER_AGENT: &str = concat!("bonafide/", env!("CARGO_PKG_VERSION"));
 
-fn token(body: &[u8], asked: Timestamp) -> Option<Token> {
+/// The token in the answer of a realm that was asked at `asked`.
+pub(super) fn token(body: &[u8], asked: Timestamp) -> Option<Token> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
     let text = answer.token.filter(|token| !token.is_empty()).or(answer.access_token)?;
     let mut header = HeaderValue::from_str(&format!("Bearer {text}")).ok()?;

@@ -107,12 +107,8 @@ impl Exchange {
         let next = self.next_page(&answer).map_err(|trouble| trouble.at(&call.name()))?;
         let next = next.map(|uri| Call { uri, ..call.clone() });
         let body = self.body(call, answer).await?;
-        let page: ReferrersPage<'_> =
-            serde_json::from_slice(&body).map_err(|_| unusable("no list of referrers").at(&call.name()))?;
-        // An entry that is no descriptor names nothing that could be fetched, and must not hide the others.
-        let entries = page.manifests.unwrap_or_default();
-        let read = entries.into_iter().filter_map(|entry| serde_json::from_str(entry.get()).ok());
-        Ok(Some(Page { referrers: read.collect(), next }))
+        let referrers = referrers(&body).ok_or_else(|| unusable("no list of referrers").at(&call.name()))?;
+        Ok(Some(Page { referrers, next }))
     }
 
     /// Where `Link` says that the list goes on; only the upstream itself may go on with its list.
@@ -139,19 +135,8 @@ impl Exchange {
         let Some(answer) = self.ask(&call).await? else { return Ok(None) };
         let goes_on = answer.response.headers().contains_key(LINK);
         let body = self.body(&call, answer).await?;
-        let listed: TagList =
-            serde_json::from_slice(&body).map_err(|_| unusable("no list of tags").at(&call.name()))?;
-        let tags = listed.tags.unwrap_or_default().into_iter().filter_map(|tag| tag.parse().ok());
-        let mut tags: Vec<Tag> = tags.collect();
-        // Some registries ignore `last` and `n`, and list everything each time, in no order.
-        if !goes_on && last.is_none_or(|last| tags.contains(last)) {
-            tags.sort_unstable();
-            tags.retain(|tag| last.is_none_or(|last| tag > last));
-        }
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = goes_on || tags.len() > limit;
-        tags.truncate(limit);
-        Ok(Some(TagPage { tags, more }))
+        let tags = tags(&body).ok_or_else(|| unusable("no list of tags").at(&call.name()))?;
+        Ok(Some(page(tags, goes_on, last, limit)))
     }
 
     fn get(
@@ -178,6 +163,33 @@ impl Exchange {
     }
 }
 
+/// What a page of referrers lists; `None` if it is none.
+pub(super) fn referrers(body: &[u8]) -> Option<Vec<Descriptor>> {
+    let page: ReferrersPage<'_> = serde_json::from_slice(body).ok()?;
+    // An entry that is no descriptor names nothing that could be fetched, and must not hide the others.
+    let entries = page.manifests.unwrap_or_default();
+    Some(entries.into_iter().filter_map(|entry| serde_json::from_str(entry.get()).ok()).collect())
+}
+
+/// What a list of tags names; `None` if it is none.
+pub(super) fn tags(body: &[u8]) -> Option<Vec<Tag>> {
+    let listed: TagList = serde_json::from_slice(body).ok()?;
+    Some(listed.tags.unwrap_or_default().into_iter().filter_map(|tag| tag.parse().ok()).collect())
+}
+
+/// The page that `tags` are after `last`, at most `limit`.
+pub(super) fn page(mut tags: Vec<Tag>, goes_on: bool, last: Option<&Tag>, limit: u32) -> TagPage {
+    // Some registries ignore `last` and `n`, and list everything each time, in no order.
+    if !goes_on && last.is_none_or(|last| tags.contains(last)) {
+        tags.sort_unstable();
+        tags.retain(|tag| last.is_none_or(|last| tag > last));
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = goes_on || tags.len() > limit;
+    tags.truncate(limit);
+    TagPage { tags, more }
+}
+
 /// Whether an answer says that the registry has no referrers API, in one of the ways in use besides 404: 405, 303 to a
 /// web page (RFC 9110: an answer that is not the resource), or the web page itself. Every other answer that is no list
 /// leaves it open whether there are referrers.
@@ -189,7 +201,8 @@ fn says_no_referrers_api(answer: &Answer) -> bool {
     }
 }
 
-fn is_web_page(content_type: &str) -> bool {
+/// Whether a `Content-Type` is that of one.
+pub(super) fn is_web_page(content_type: &str) -> bool {
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     media_type.eq_ignore_ascii_case("text/html")
 }

@@ -12,6 +12,8 @@ mod entry;
 mod envelope;
 mod fact;
 mod few;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod intoto;
 mod keyed;
 mod keyless;
