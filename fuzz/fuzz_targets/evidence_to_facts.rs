@@ -30,8 +30,10 @@ fuzz_target!(init: seeds::plant(good), |bytes: &[u8]| {
         // As many as the gate looks at, though each of them is the same blob.
         let evidence = pieces(manifest, blob.get(1..).unwrap_or_default()).into_iter().take(4);
         let facts: Vec<_> = evidence.flat_map(|piece| world.check(&piece)).collect();
-        // Rules that ask for less: what one of them makes of it is for `judgement`.
-        world.judge_others(facts.clone());
+        // Rules that ask for less: what one of them makes of it is for `judgement`. They are dear, and few inputs prove anything.
+        if !facts.is_empty() {
+            world.judge_others(facts.clone());
+        }
         world.judge(facts)
     });
     // One blob is a signature, or provenance, or a bill of materials.
