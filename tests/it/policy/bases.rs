@@ -1,5 +1,7 @@
 //! Whose word is taken for what an image was built from.
 
+use std::sync::Arc;
+
 use bonafide::oci::Digest;
 use bonafide::policy::{BuiltFrom, Decision, ReasonCode, RequirementKind, Verdict};
 use bonafide::verify::{Coverage, Proof};
@@ -62,8 +64,11 @@ fn who_leaves_base_images_unjudged_admits_nothing() {
     let BuiltFrom { provenances, sboms, sboms_are_of_all } = verdict.built_from.clone().unwrap();
     assert_eq!((verdict.decision, provenances.len(), sboms.len()), (Decision::Undecided, 1, 0), "{verdict:#?}");
     assert!(!sboms_are_of_all);
-    let known = verdict.on_known_bases(&provenances);
+    let by: Vec<_> = provenances.iter().chain(&provenances).map(Arc::clone).collect();
+    let known = verdict.on_known_bases(&by);
     assert_eq!((known.decision, known.is_met(), known.requirements.len()), (Decision::Admit, true, 4));
+    let bases = known.requirements.iter().find(|requirement| requirement.kind == RequirementKind::BaseImage).unwrap();
+    assert_eq!((bases.by.as_ref(), &*bases.also_by), (provenances.first(), &*provenances), "who named them is told");
     // The same ones in the same order, however they were found.
     let mut other = provenance();
     other["source"]["layer"] = json!(Digest::of(b"another"));
