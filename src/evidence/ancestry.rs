@@ -224,6 +224,7 @@ mod tests {
         let described = related("SPDXRef-DOCUMENT", "DESCRIBES", IMAGE);
         let contains = related(IMAGE, "CONTAINS", "SPDXRef-Package-a");
         assert_static(&spdx(&contents, &[described.clone(), related(IMAGE, "DESCENDANT_OF", BASE), contains.clone()]));
+        assert_static(&spdx(&contents, &[related(BASE, "ANCESTOR_OF", IMAGE)]));
         assert_static(&spdx(&contents, &[related(BASE, "ANCESTOR_OF", IMAGE), related(IMAGE, "DESCENDANT_OF", BASE)]));
         // What is only in it, or beside it, is no base image.
         assert!(spdx(&contents, &[described, contains, related(IMAGE, "VARIANT_OF", BASE)]).is_empty());
@@ -309,7 +310,15 @@ mod tests {
         let line = |from: &str, kind: &str, to: &[&str]| json!({"type": "Relationship", "from": from, "relationshipType": kind, "to": to});
         assert_static(&graph(&[base.clone(), line("urn:image", "descendantOf", &["urn:base"])]));
         assert_static(&graph(&[line("urn:base", "ancestorOf", &["urn:image"]), base.clone(), image.clone()]));
-        assert!(graph(&[base, image.clone(), line("urn:image", "contains", &["urn:base"])]).is_empty());
+        assert!(graph(&[base.clone(), image.clone(), line("urn:image", "contains", &["urn:base"])]).is_empty());
+        let descends = line("urn:image", "descendantOf", &["urn:base"]);
+        let mut by_url = base.clone();
+        by_url["software_primaryPurpose"] = json!("application");
+        assert_static(&graph(&[by_url, descends.clone()]));
+        let mut package = base;
+        package["software_primaryPurpose"] = json!("library");
+        package["software_packageUrl"] = json!("pkg:npm/static@1");
+        assert!(graph(&[package, descends]).is_empty());
         assert_unknown(&graph(&[image.clone(), line("urn:image", "descendantOf", &["urn:base"])]), "urn:base");
         let none = "https://spdx.org/rdf/3.0.1/terms/Core/NoneElement";
         assert!(graph(&[image, line("urn:image", "descendantOf", &[none])]).is_empty());
