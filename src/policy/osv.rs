@@ -451,14 +451,14 @@ mod tests {
     #[test]
     fn a_feed_is_bounded_in_packages_and_versions() {
         let events = json!([{"introduced": "3"}, {"fixed": "4"}]);
-        let affected = json!({"versions": ["1", "2"], "ranges": [{"type": "SEMVER", "events": events}]});
+        let affected = json!({"versions": ["1", "2", "5"], "ranges": [{"type": "SEMVER", "events": events}]});
         let document = record("npm", "a", &affected).to_string();
         let read = |size| {
             let mut feed = Feed { size, ..Feed::default() };
             feed.read(document.as_bytes(), now()).map(|()| feed.size)
         };
-        assert_eq!(read(ENTRIES - 5).unwrap(), ENTRIES, "a package, two versions and two events");
-        read(ENTRIES - 4).unwrap_err();
+        assert_eq!(read(ENTRIES - 6).unwrap(), ENTRIES, "a package, three versions and two events");
+        read(ENTRIES - 5).unwrap_err();
     }
 
     #[test]
