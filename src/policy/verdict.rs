@@ -72,11 +72,11 @@ impl Verdict {
     /// The same once all images are admitted that `facts` name.
     #[must_use]
     pub fn on_known_bases(self, facts: &[Arc<Fact>]) -> Self {
-        let requirement = Requirement { met: true, ..Requirement::unmet(RequirementKind::BaseImage, Vec::new()) };
         let requirement = Requirement {
+            met: true,
             by: facts.first().map(Arc::clone),
             also_by: facts.iter().skip(1).map(Arc::clone).collect(),
-            ..requirement
+            ..Requirement::unmet(RequirementKind::BaseImage, Vec::new())
         };
         self.on_bases(requirement, Decision::Admit)
     }
