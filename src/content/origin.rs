@@ -18,6 +18,10 @@ pub trait Origin: Send + Sync {
     /// # Errors
     /// Whatever keeps the origin from answering; it reaches every reader, as a source of [`crate::content::FlightError`].
     async fn fetch(&self, from: u64) -> io::Result<OriginBody>;
+
+    /// Hears that what it delivered has another digest, or a length that it may not have: the next fetch had better be answered by
+    /// somebody else.
+    fn was_wrong(&self);
 }
 
 /// What an origin answers.

@@ -145,7 +145,7 @@ impl Supply {
 
     fn take(&mut self, piece: Bytes) -> io::Result<Bytes> {
         if !self.fits(&piece) {
-            return Err(Broken::TooLong { digest: self.wanted.digest, most: self.most() }.into());
+            return Err(self.wanted.wrong(Broken::TooLong { digest: self.wanted.digest, most: self.most() }));
         }
         self.at += piece.len() as u64;
         Ok(piece)
@@ -179,7 +179,9 @@ impl Wanted {
     /// How long the content will be, if anybody said so; refused before a byte of it is read if it may not be so long.
     fn length_of(&self, body: &OriginBody) -> io::Result<Option<u64>> {
         match body.total {
-            Some(total) if !self.length.admits(total) => Err(Broken::Announced { digest: self.digest, total }.into()),
+            Some(total) if !self.length.admits(total) => {
+                Err(self.wrong(Broken::Announced { digest: self.digest, total }))
+            }
             Some(total) => Ok(Some(total)),
             None => Ok(self.length.known()),
         }
@@ -198,7 +200,13 @@ impl Wanted {
             return Ok(());
         }
         tracing::warn!(digest = %self.digest, %found, "the origin sent other bytes than asked for");
-        Err(Broken::Mismatch { wanted: self.digest, found }.into())
+        Err(self.wrong(Broken::Mismatch { wanted: self.digest, found }))
+    }
+
+    /// What is `broken` is of the origin's making, and it is told so.
+    fn wrong(&self, broken: Broken) -> io::Error {
+        self.origin.was_wrong();
+        broken.into()
     }
 }
 

@@ -146,4 +146,8 @@ impl Origin for BlobOrigin {
             blob.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the upstream does not have the blob"))?;
         Ok(OriginBody { total: blob.total, bytes: blob.bytes })
     }
+
+    fn was_wrong(&self) {
+        self.upstream.blob_was_wrong(self.digest);
+    }
 }

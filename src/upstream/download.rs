@@ -48,7 +48,7 @@ impl Wanted {
             let answer = exchange.ask(&exchange.blob(repository, *digest, from)?).await?;
             Ok(answer.map(|answer| (exchange, answer)))
         };
-        ways.ask(question).await
+        ways.ask_for_blob(*digest, question).await
     }
 
     fn unavailable(&self, trouble: Trouble) -> io::Error {
@@ -67,6 +67,9 @@ impl Download {
     ) -> Result<Option<Self>, Trouble> {
         let wanted = Wanted { ways, repository, digest };
         let Some((exchange, answer)) = wanted.ask(from).await? else { return Ok(None) };
+        if from == 0 {
+            wanted.ways.begins(&exchange, digest);
+        }
         let pieces = Box::pin(stream::empty());
         let mut download = Self { wanted, total: None, at: from, skip: 0, pieces, resumed: 0 };
         download.take_up(&exchange, answer)?;

@@ -29,6 +29,7 @@ mod settings;
 mod site;
 mod transport;
 mod trouble;
+mod turns;
 mod upstreams;
 mod ways;
 mod weather;

@@ -37,6 +37,10 @@ pub trait Upstream: fmt::Debug + Send + Sync {
         from: u64,
     ) -> Result<Option<BlobStream>, Unavailable>;
 
+    /// Hears that the bytes of the blob `digest` which it sent are others, or too few or too many, so that they are asked of
+    /// another address for a while, if it has several.
+    fn blob_was_wrong(&self, digest: Digest);
+
     /// All referrers of `digest` that the referrers API lists, over all pages (bounded by
     /// [`crate::limits::REFERRER_PAGES`]). `Ok(None)`: the registry has no referrers API, or says there are none by 404.
     async fn referrers(

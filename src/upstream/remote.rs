@@ -125,6 +125,10 @@ impl Upstream for Remote {
         Ok(download.map_err(|trouble| self.unavailable(trouble))?.map(Download::into_stream))
     }
 
+    fn blob_was_wrong(&self, digest: Digest) {
+        self.ways.blob_was_wrong(digest);
+    }
+
     async fn referrers(
         &self,
         repository: &RepositoryName,

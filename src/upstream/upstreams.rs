@@ -201,8 +201,9 @@ impl Maker {
         let transport = self.transport(name.as_str(), settings.ca.as_deref(), settings.deadlines())?;
         let exchanges =
             settings.url.iter().map(|url| self.address(settings, url, &transport)).collect::<Result<_, _>>()?;
-        let ways = Ways::new(name.to_string(), exchanges, self.patience());
-        Ok(Remote::new(ways, Arc::clone(&self.surroundings.clock)))
+        let clock = &self.surroundings.clock;
+        let ways = Ways::new(name.to_string(), exchanges, self.patience(), Arc::clone(clock));
+        Ok(Remote::new(ways, Arc::clone(clock)))
     }
 
     /// One of its addresses. The credentials are for each of them.

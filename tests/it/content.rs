@@ -214,7 +214,7 @@ async fn wrong_bytes_end_every_stream_before_its_last_byte_and_leave_nothing() {
     shelf.settle().await;
     assert!(!shelf.is_committed(&content).await && !shelf.is_committed(&wrong).await);
     assert_eq!(shelf.partial_files(), Vec::<PathBuf>::new());
-    assert_eq!(counted(&shelf.registry, MISMATCHES, &[]), 1);
+    assert_eq!((counted(&shelf.registry, MISMATCHES, &[]), origin.blamed()), (1, 1));
 }
 
 #[tokio::test]
@@ -267,6 +267,7 @@ async fn a_resumed_body_that_announces_another_length_is_refused() {
     let origin = FakeOrigin::new([cut(1000, &content[..400]), body(2000, &[&content[400..]])]);
     let (_, error) = read_until_error(shelf.reader(&content, &origin).await, 1000).await;
     assert!(error.to_string().contains("another length"), "{error}");
+    assert_eq!(origin.blamed(), 0, "which of the two lengths is wrong is not known");
 }
 
 #[tokio::test]
@@ -285,9 +286,10 @@ async fn an_endless_body_is_cut_at_the_limit() {
 async fn a_body_longer_than_announced_is_cut() {
     let (shelf, content) = (Shelf::new().await, content(1000));
     let origin = FakeOrigin::new([body(900, &[&content])]);
-    let reader = shelf.library.read_through(Digest::of(&content), 5000, origin).await.unwrap();
+    let reader = shelf.library.read_through(Digest::of(&content), 5000, Arc::clone(&origin) as _).await.unwrap();
     let (_, error) = read_until_error(reader, 1000).await;
     assert!(error.to_string().contains("more than 900 bytes"), "{error}");
+    assert_eq!(origin.blamed(), 1);
 }
 
 #[tokio::test]
@@ -295,9 +297,11 @@ async fn a_body_announced_with_a_length_it_may_not_have_is_refused_before_its_fi
     let (shelf, content) = (Shelf::new().await, content(1000));
     for length in [Length::AtMost(999), Length::Exactly(1001)] {
         let origin = FakeOrigin::whole(&content);
-        let mut reader = shelf.library.read_through(Digest::of(&content), length, origin).await.unwrap();
+        let asking = shelf.library.read_through(Digest::of(&content), length, Arc::clone(&origin) as _);
+        let mut reader = asking.await.unwrap();
         assert_eq!(reader.size().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(read_until_error(reader, 1000).await.0, 0);
+        assert_eq!(origin.blamed(), 1);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -17,6 +18,7 @@ pub(crate) type Tap = mpsc::Sender<io::Result<Bytes>>;
 pub(crate) struct FakeOrigin {
     answers: Mutex<VecDeque<Answer>>,
     fetches: Mutex<Vec<u64>>,
+    blamed: AtomicU32,
 }
 
 /// One answer.
@@ -37,7 +39,8 @@ pub(crate) enum Answer {
 
 impl FakeOrigin {
     pub(crate) fn new(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
-        Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()), fetches: Mutex::default() })
+        let answers = Mutex::new(answers.into_iter().collect());
+        Arc::new(Self { answers, fetches: Mutex::default(), blamed: AtomicU32::default() })
     }
 
     /// Delivers `content` once.
@@ -54,6 +57,11 @@ impl FakeOrigin {
     /// The offsets of all fetches so far.
     pub(crate) fn fetches(&self) -> Vec<u64> {
         self.fetches.lock().unwrap().clone()
+    }
+
+    /// How often it was told that its bytes are wrong.
+    pub(crate) fn blamed(&self) -> u32 {
+        self.blamed.load(Ordering::Relaxed)
     }
 }
 
@@ -84,5 +92,9 @@ impl Origin for FakeOrigin {
             Answer::Panic => panic!("the origin has a bug"),
         };
         Ok(OriginBody { total, bytes })
+    }
+
+    fn was_wrong(&self) {
+        self.blamed.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use super::{RULE, TAG, World, blob_path};
 use crate::support::authority::image::Image;
-use crate::support::mirror::Answer;
+use crate::support::mirror::{Answer, world};
 use crate::support::registry::{Fault, Referrers, Registry};
 
 /// How long a refusal stands, and a moment.
@@ -79,7 +79,7 @@ async fn evidence_that_breaks_off_is_no_refusal() {
 /// As patient as a test can afford.
 async fn impatient() -> World {
     let registry = Registry::start().await;
-    let config = crate::support::mirror::world(&registry);
+    let config = world(&registry);
     let timeouts = "default = true\nanswer_timeout = \"1s\"\nidle_timeout = \"1s\"\n";
     let config = format!("{}{RULE}", config.replace("default = true\n", timeouts));
     World::with_config(registry, &config).await
@@ -98,6 +98,30 @@ async fn evidence_that_stalls_is_no_refusal() {
         assert_eq!(world.manifest(TAG).await.status, expected, "{part}");
         world.registry.clear_faults();
         assert_eq!(world.manifest(TAG).await.status, StatusCode::OK, "{part}");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_one_address_has_wrong_is_had_from_the_next_at_the_next_pull() {
+    let layer: Vec<u8> = (0..400_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+    let rotten: Vec<u8> = layer.iter().map(|byte| byte ^ 1).collect();
+    for wrong in [rotten, layer[1..].to_vec(), [&layer[..], b"more"].concat()] {
+        let (first, second) = (Registry::start().await, Registry::start().await);
+        let urls = format!("url = [\"{}\", \"{}\"]", first.url(), second.url());
+        let config = world(&first).replace(&format!("url = \"{}\"", first.url()), &urls);
+        let world = World::with_config(first, &format!("{config}{RULE}")).await;
+        let image = Image::with_layers("app", std::slice::from_ref(&layer));
+        world.signed(&image);
+        let digest = second.push_blob(super::REPOSITORY, layer.clone());
+        world.registry.fault(&digest.to_string(), Fault::Bytes(wrong));
+        assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+        let path = blob_path(digest);
+        let pulled = world.mirror.try_get(&path).await;
+        assert!(!pulled.is_ok_and(|answer| answer.status == StatusCode::OK));
+        assert!(second.requests().is_empty());
+        let pulled = world.mirror.get(&path).await;
+        assert!(pulled.status == StatusCode::OK && pulled.body == layer);
+        assert_eq!(second.requests().len(), 1);
     }
 }
 

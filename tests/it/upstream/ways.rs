@@ -78,6 +78,32 @@ async fn a_blob_that_is_cut_is_taken_up_at_the_second() {
 }
 
 #[tokio::test]
+async fn a_blob_whose_bytes_were_wrong_is_asked_of_the_second_until_its_bytes_are_wrong() {
+    let (bed, second) = two().await;
+    let (digest, asked) = (Digest::of(b"0123456789"), || (bed.asked("/blobs/"), second.requests_to("/blobs/").len()));
+    blob(&bed.upstream).await.unwrap();
+    bed.upstream.blob_was_wrong(digest);
+    blob(&bed.upstream).await.unwrap();
+    assert_eq!(asked(), (1, 1));
+    bed.upstream.blob_was_wrong(digest);
+    blob(&bed.upstream).await.unwrap();
+    assert_eq!(asked(), (2, 1));
+}
+
+#[tokio::test]
+async fn whoever_goes_on_with_a_cut_blob_is_not_blamed_for_what_it_began_with() {
+    let ((bed, second), digest) = (two().await, Digest::of(b"0123456789"));
+    blob(&bed.upstream).await.unwrap();
+    bed.registry.fault("/blobs/", Fault::Status(503));
+    assert!(bed.upstream.blob(&app(), digest, 4).await.unwrap().is_some());
+    bed.registry.clear_faults();
+    bed.upstream.blob_was_wrong(digest);
+    blob(&bed.upstream).await.unwrap();
+    let ranges: Vec<_> = second.requests_to("/blobs/").iter().map(|request| request.header("range")).collect();
+    assert_eq!(ranges, [Some("bytes=4-".to_owned()), None]);
+}
+
+#[tokio::test]
 async fn one_that_fails_in_a_row_is_passed_over_until_it_is_back() {
     let (bed, second) = two().await;
     bed.registry.fault("", Fault::Status(503));
