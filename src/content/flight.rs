@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
 
+use crate::content::breakage;
 use crate::content::error::FlightError;
 use crate::content::flights::Listing;
 use crate::content::intake::{Intake, gather};
+use crate::content::origin::OriginBody;
 use crate::content::passage::Handover;
 use crate::content::shelf::{Shelf, chunk, hash};
 use crate::content::store::{Draft, ReadAt, Stored};
@@ -83,7 +85,14 @@ impl Flight {
         {
             return Ok(Arrival::Kept(sound));
         }
-        let mut supply = Supply::open(self.wanted.clone()).await?;
+        // What keeps the origin from answering is told to each who asks: nobody has got anything yet.
+        let body = self.wanted.origin.fetch(0).await?;
+        let arrival = self.receive(body).await;
+        arrival.inspect_err(|error| breakage::report(error, &self.wanted, &self.shelf.metrics))
+    }
+
+    async fn receive(&self, body: OriginBody) -> io::Result<Arrival> {
+        let mut supply = Supply::of_all(self.wanted.clone(), body)?;
         let draft = match self.shelf.store.begin(self.wanted.digest, supply.total()).await {
             Ok(draft) => draft,
             Err(error) => return self.hand_over(supply, None, error).await,
@@ -168,16 +177,16 @@ impl Flight {
                 (intake.finish().await?.1, Some(arrived))
             }
         };
-        let Some(total) = supply.total() else { return Err(failure) };
-        let (wanted, mismatches) = (self.wanted.clone(), self.shelf.metrics.mismatches.clone());
+        let Some(total) = supply.total() else { return Err(Broken::Unkept { digest, source: failure }.into()) };
+        let (wanted, metrics) = (self.wanted.clone(), self.shelf.metrics.clone());
         let supply = Mutex::new(Some(supply));
-        Ok(Arrival::Passing(Arc::new(Handover { wanted, total, arrived, hasher, supply, mismatches })))
+        Ok(Arrival::Passing(Arc::new(Handover { wanted, total, arrived, hasher, supply, metrics })))
     }
 
     async fn prove(&self, intake: Intake) -> io::Result<Arrival> {
         let stored = intake.stored();
         let (draft, hasher) = intake.finish().await?;
-        self.wanted.check(hasher.finish()).inspect_err(|_| self.shelf.metrics.mismatches.inc())?;
+        self.wanted.check(hasher.finish())?;
         Ok(Arrival::Whole(draft, stored))
     }
 

@@ -1,12 +1,14 @@
 //! What is counted about content.
 
-use prometheus::{IntCounter, IntGauge, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
+use crate::content::breakage::Cause;
 use crate::lookups::Lookups;
 
 /// The counters of this module.
 #[derive(Debug, Clone)]
 pub(super) struct Metrics {
+    failed: IntCounterVec,
     pub(super) mismatches: IntCounter,
     pub(super) unreadable: IntCounter,
     pub(super) unkept: IntCounter,
@@ -20,6 +22,12 @@ pub(super) struct Metrics {
 
 impl Metrics {
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let failed =
+            Opts::new("bonafide_content_failed_total", "Fetches that broke off after their origin had answered");
+        let failed = IntCounterVec::new(failed, &["cause"])?;
+        for cause in Cause::ALL {
+            failed.with_label_values(&[cause.label()]);
+        }
         let mismatches = IntCounter::new(
             "bonafide_digest_mismatches_total",
             "Contents, fetched or stored, whose bytes did not have their digest",
@@ -39,6 +47,7 @@ impl Metrics {
             "bonafide_content_scrubbed_bytes_total",
             "Bytes of kept content hashed again in search of damage",
         )?;
+        registry.register(Box::new(failed.clone()))?;
         registry.register(Box::new(mismatches.clone()))?;
         registry.register(Box::new(unreadable.clone()))?;
         registry.register(Box::new(unkept.clone()))?;
@@ -47,6 +56,7 @@ impl Metrics {
         registry.register(Box::new(evicted.clone()))?;
         registry.register(Box::new(scrubbed.clone()))?;
         Ok(Self {
+            failed,
             mismatches,
             unreadable,
             unkept,
@@ -57,5 +67,10 @@ impl Metrics {
             manifest: Lookups::register("manifest", registry)?,
             blob: Lookups::register("blob", registry)?,
         })
+    }
+
+    /// The fetches that broke off by `cause`.
+    pub(super) fn failed(&self, cause: Cause) -> IntCounter {
+        self.failed.with_label_values(&[cause.label()])
     }
 }

@@ -3,6 +3,7 @@
 //! What is committed here hashes to its name. This module never decides who may read it: that is the gate's.
 
 mod ages;
+mod breakage;
 mod disk;
 mod error;
 mod file;

@@ -11,12 +11,17 @@ use futures_util::Stream;
 /// Delivers the bytes of one digest. Its bytes are not believed: they are hashed.
 #[async_trait]
 pub trait Origin: Send + Sync {
+    /// The repository that it takes them from, as the log names it.
+    fn name(&self) -> String;
+
     /// The bytes from offset `from` on.
     ///
     /// It must end in an error when nothing comes for too long: whoever reads has no deadline of its own.
     ///
     /// # Errors
     /// Whatever keeps the origin from answering; it reaches every reader, as a source of [`crate::content::FlightError`].
+    /// So does what ends a body: of the kind [`io::ErrorKind::TimedOut`] where nothing came for too long, and
+    /// [`io::ErrorKind::InvalidData`] where it is not what was announced.
     async fn fetch(&self, from: u64) -> io::Result<OriginBody>;
 
     /// Hears that what it delivered has another digest, or a length that it may not have: the next fetch had better be answered by

@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use prometheus::IntCounter;
 
+use crate::content::breakage;
+use crate::content::metrics::Metrics;
 use crate::content::shelf::chunk;
 use crate::content::store::Stored;
 use crate::content::supply::{Supply, Wanted};
@@ -26,13 +27,18 @@ pub(super) struct Handover {
     pub(super) hasher: Hasher,
     /// The rest of the body, for the first who wants it: where there is one reader, the origin is not asked again.
     pub(super) supply: Mutex<Option<Supply>>,
-    /// Where wrong bytes are counted.
-    pub(super) mismatches: IntCounter,
+    /// Where it is counted if it breaks off.
+    pub(super) metrics: Metrics,
 }
 
 impl Handover {
     fn written(&self) -> u64 {
         self.arrived.as_ref().map_or(0, |arrived| arrived.size)
+    }
+
+    /// For one of its readers.
+    fn broke_off(&self, error: &io::Error) {
+        breakage::report(error, &self.wanted, &self.metrics);
     }
 
     async fn supply(&self) -> io::Result<Supply> {
@@ -84,14 +90,11 @@ impl Passage {
         if let Some(arrived) = self.next_of_arrived().await? {
             return Ok(Some(arrived));
         }
-        while let Some(piece) = self.fetch().await? {
-            if let Some(wanted) = self.sift(&piece) {
-                return Ok(Some(wanted));
-            }
+        let fetched = self.next_of_rest().await;
+        match fetched.inspect_err(|error| self.handover.broke_off(error))? {
+            Some(wanted) => Ok(Some(wanted)),
+            None => self.withheld().await.map(Some),
         }
-        let found = self.hasher.clone().finish();
-        self.handover.wanted.check(found).inspect_err(|_| self.handover.mismatches.inc())?;
-        self.withheld().await.map(Some)
     }
 
     /// What is in the store and may be sent now.
@@ -104,6 +107,17 @@ impl Passage {
         let bytes = arrived.bytes.read_at(self.left.start, chunk(until - self.left.start)).await?;
         self.left.start += bytes.len() as u64;
         Ok(Some(bytes))
+    }
+
+    /// The next bytes of what is not in the store; nothing once all of it has arrived, and is proven.
+    async fn next_of_rest(&mut self) -> io::Result<Option<Bytes>> {
+        while let Some(piece) = self.fetch().await? {
+            if let Some(wanted) = self.sift(&piece) {
+                return Ok(Some(wanted));
+            }
+        }
+        self.handover.wanted.check(self.hasher.clone().finish())?;
+        Ok(None)
     }
 
     async fn fetch(&mut self) -> io::Result<Option<Bytes>> {

@@ -40,11 +40,14 @@ pub(super) enum Broken {
     Changed { digest: Digest },
     #[error("the body of {digest} ended after {at} of {total} bytes")]
     Short { digest: Digest, at: u64, total: u64 },
+    #[error("{digest} cannot be kept, nor pass by without its length, which nobody says")]
+    Unkept { digest: Digest, source: io::Error },
 }
 
 impl From<Broken> for io::Error {
     fn from(broken: Broken) -> Self {
-        let kind = match broken {
+        let kind = match &broken {
+            Broken::Unkept { source, .. } => source.kind(),
             Broken::Short { .. } => io::ErrorKind::UnexpectedEof,
             Broken::Mismatch { .. } | Broken::Announced { .. } | Broken::TooLong { .. } | Broken::Changed { .. } => {
                 io::ErrorKind::InvalidData
@@ -68,12 +71,11 @@ pub(super) struct Supply {
 }
 
 impl Supply {
-    /// Asks the origin for all of it.
+    /// All of it, which is `body`.
     ///
     /// # Errors
-    /// What the origin says; [`Broken::Announced`] before a byte is read if it may not be so long.
-    pub(super) async fn open(wanted: Wanted) -> io::Result<Self> {
-        let body = wanted.origin.fetch(0).await?;
+    /// [`Broken::Announced`] before a byte is read if it may not be so long.
+    pub(super) fn of_all(wanted: Wanted, body: OriginBody) -> io::Result<Self> {
         let total = wanted.length_of(&body)?;
         Ok(Self::of(wanted, body, total, 0))
     }
@@ -81,7 +83,7 @@ impl Supply {
     /// Asks the origin for what follows the first `at` bytes of a content of `total` bytes.
     ///
     /// # Errors
-    /// As [`Supply::open`].
+    /// What the origin says; [`Broken::Changed`] if it is of another length now.
     pub(super) async fn open_at(wanted: Wanted, at: u64, total: u64) -> io::Result<Self> {
         let body = wanted.origin.fetch(at).await?;
         wanted.check_unchanged(&body, Some(total))?;
@@ -199,7 +201,6 @@ impl Wanted {
         if found == self.digest {
             return Ok(());
         }
-        tracing::warn!(digest = %self.digest, %found, "the origin sent other bytes than asked for");
         Err(self.wrong(Broken::Mismatch { wanted: self.digest, found }))
     }
 

@@ -13,7 +13,7 @@ use crate::gate::Gate;
 use crate::gate::admitted::{Admitted, Grants, Refusal, Size};
 use crate::gate::served::Head;
 use crate::limits::{DESCRIPTORS, MANIFEST_BYTES};
-use crate::oci::{Digest, ErrorCode, Manifest, Repository, RepositoryName, Tag, digest_of, parse_manifest};
+use crate::oci::{Digest, ErrorCode, Manifest, Repository, Tag, digest_of, parse_manifest};
 use crate::upstream::{TagPage, Upstream};
 
 /// A manifest to send: its bytes hash to `digest`.
@@ -80,7 +80,7 @@ impl Gate {
         length: Length,
     ) -> Result<Reader, Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
-        let origin = BlobOrigin { upstream, repository: repository.name.clone(), digest };
+        let origin = BlobOrigin { upstream, repository: repository.clone(), digest };
         Ok(self.content.read_through(digest, length, Arc::new(origin)).await?)
     }
 
@@ -134,14 +134,18 @@ pub(in crate::gate) fn reached(manifest: &Manifest) -> Result<Vec<(Digest, Grant
 /// A blob at its upstream.
 struct BlobOrigin {
     upstream: Arc<dyn Upstream>,
-    repository: RepositoryName,
+    repository: Repository,
     digest: Digest,
 }
 
 #[async_trait]
 impl Origin for BlobOrigin {
+    fn name(&self) -> String {
+        self.repository.to_string()
+    }
+
     async fn fetch(&self, from: u64) -> io::Result<OriginBody> {
-        let blob = self.upstream.blob(&self.repository, self.digest, from).await.map_err(io::Error::other)?;
+        let blob = self.upstream.blob(&self.repository.name, self.digest, from).await.map_err(io::Error::other)?;
         let blob =
             blob.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the upstream does not have the blob"))?;
         Ok(OriginBody { total: blob.total, bytes: blob.bytes })

@@ -53,7 +53,7 @@ impl Wanted {
 
     fn unavailable(&self, trouble: Trouble) -> io::Error {
         let name = format!("GET /v2/{}/blobs/{}", self.repository, self.digest);
-        io::Error::other(self.ways.unavailable(trouble.at(&name)))
+        io::Error::new(kind_of(&trouble), self.ways.unavailable(trouble.at(&name)))
     }
 }
 
@@ -155,6 +155,17 @@ pub(super) fn content_range(headers: &HeaderMap) -> Option<(u64, Option<u64>)> {
     let (first, _) = part.split_once('-')?;
     let total = if total == "*" { None } else { Some(total.parse().ok()?) };
     Some((first.parse().ok()?, total))
+}
+
+/// The kind of error that `trouble` is for whoever reads the body: late, not what it should be, or cut.
+fn kind_of(trouble: &Trouble) -> io::ErrorKind {
+    if trouble.kind == UnavailableKind::Timeout {
+        io::ErrorKind::TimedOut
+    } else if trouble.kind == UnavailableKind::Body && trouble.retry == Retry::Never {
+        io::ErrorKind::InvalidData
+    } else {
+        io::ErrorKind::Other
+    }
 }
 
 fn unusable(text: &str) -> Trouble {

@@ -25,8 +25,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::counted::counted;
 use crate::origin::{Answer, FakeOrigin, Tap, body, cut};
+use crate::said::Said;
 
 const MISMATCHES: &str = "bonafide_digest_mismatches_total";
+const FAILED: &str = "bonafide_content_failed_total";
 
 /// A library in a folder of its own.
 struct Shelf {
@@ -302,6 +304,55 @@ async fn a_body_announced_with_a_length_it_may_not_have_is_refused_before_its_fi
         assert_eq!(reader.size().await.unwrap_err().kind(), io::ErrorKind::InvalidData);
         assert_eq!(read_until_error(reader, 1000).await.0, 0);
         assert_eq!(origin.blamed(), 1);
+    }
+}
+
+/// Bodies of the content of a thousand bytes, or of what is said to be it, that break off, and why.
+fn breaking(content: &[u8]) -> Vec<(&'static str, Vec<Answer>)> {
+    let ends = |kind: io::ErrorKind| {
+        move |at: usize| Answer::Body(Some(1000), vec![Ok(Bytes::copy_from_slice(&content[at..=at])), Err(kind.into())])
+    };
+    vec![
+        ("digest", vec![body(1000, &[&[0; 1000]])]),
+        ("length", vec![body(2000, &[content])]),
+        ("length", vec![body(1000, &[content, b"more"])]),
+        ("length", (0..9).map(|at| body(1000, &[&content[at..=at]])).collect()),
+        ("length", (0..9).map(ends(io::ErrorKind::InvalidData)).collect()),
+        ("stalled", (0..9).map(ends(io::ErrorKind::TimedOut)).collect()),
+        ("cut", (0..9).map(ends(io::ErrorKind::ConnectionReset)).collect()),
+    ]
+}
+
+#[tokio::test]
+async fn a_fetch_that_breaks_off_is_counted_by_its_cause_and_said_once() {
+    let content = content(1000);
+    for (cause, answers) in breaking(&content) {
+        let said = Said::default();
+        let _guard = said.listen();
+        let shelf = Shelf::new().await;
+        let reader = shelf.reader(&content, &FakeOrigin::new(answers)).await;
+        read_until_error(reader, 1000).await;
+        for label in ["digest", "length", "stalled", "cut", "store"] {
+            assert_eq!(
+                counted(&shelf.registry, FAILED, &[("cause", label)]),
+                u64::from(label == cause),
+                "{cause} {label}"
+            );
+        }
+        assert_eq!(counted(&shelf.registry, MISMATCHES, &[]), u64::from(cause == "digest"));
+        let (digest, cause) = (Digest::of(&content).to_string(), format!("cause=\"{cause}\""));
+        let line = ["WARN", "broke off", "repository=example.com/app", &digest, &cause];
+        assert_eq!((said.count(&["WARN"]), said.count(&line)), (1, 1), "{cause}");
+    }
+}
+
+#[tokio::test]
+async fn an_origin_that_does_not_answer_is_no_fetch_that_broke_off() {
+    let (shelf, content) = (Shelf::new().await, content(10));
+    let origin = FakeOrigin::new([Answer::Error(io::ErrorKind::NotFound.into())]);
+    read_until_error(shelf.reader(&content, &origin).await, 10).await;
+    for label in ["digest", "length", "stalled", "cut", "store"] {
+        assert_eq!(counted(&shelf.registry, FAILED, &[("cause", label)]), 0, "{label}");
     }
 }
 

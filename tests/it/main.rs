@@ -32,6 +32,7 @@ mod policies;
 mod policy;
 mod policy_corpus;
 mod pull;
+mod said;
 mod schema;
 mod seed;
 mod server;

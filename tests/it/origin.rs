@@ -78,6 +78,10 @@ pub(crate) fn cut(total: usize, piece: &[u8]) -> Answer {
 
 #[async_trait]
 impl Origin for FakeOrigin {
+    fn name(&self) -> String {
+        "example.com/app".to_owned()
+    }
+
     async fn fetch(&self, from: u64) -> io::Result<OriginBody> {
         self.fetches.lock().unwrap().push(from);
         let answer = self.answers.lock().unwrap().pop_front();

@@ -23,6 +23,7 @@ use crate::counted::counted;
 use crate::origin::{FakeOrigin, Tap};
 
 const UNKEPT: &str = "bonafide_content_unkept_total";
+const FAILED: &str = "bonafide_content_failed_total";
 const SIZE: usize = 100_000;
 const PIECE: usize = 10_000;
 
@@ -150,6 +151,10 @@ struct Generous {
 
 #[async_trait]
 impl Origin for Generous {
+    fn name(&self) -> String {
+        "example.com/app".to_owned()
+    }
+
     async fn fetch(&self, from: u64) -> io::Result<OriginBody> {
         self.fetches.lock().unwrap().push(from);
         let pieces: Vec<_> = self.content[usize::try_from(from).unwrap()..]
@@ -280,7 +285,17 @@ async fn what_passes_through_is_cut_before_its_last_byte_unless_the_digest_holds
         assert!(arrived < range.len(), "{range:?}");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
         assert_eq!(counted(&world.registry, "bonafide_digest_mismatches_total", &[]), 1);
+        assert_eq!(counted(&world.registry, FAILED, &[("cause", "digest")]), 1);
     }
+}
+
+#[tokio::test]
+async fn content_of_unknown_length_that_cannot_be_kept_is_a_fetch_that_broke_off() {
+    let world = World::failing(Step::Begin, io::ErrorKind::StorageFull);
+    let (origin, _tap): (_, Tap) = FakeOrigin::tapped(None);
+    let mut reader = world.library.read_through(world.digest(), SIZE as u64, origin).await.unwrap();
+    assert_eq!(reader.size().await.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(counted(&world.registry, FAILED, &[("cause", "store")]), 1);
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! Roots that arrive and change: from a site, from a folder, over restarts, and what a pull makes of it.
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bonafide::clock::Clock;
@@ -11,6 +10,7 @@ use http::StatusCode;
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
+use crate::said::Said;
 use crate::support::authority::Authority;
 use crate::support::authority::image::Image;
 use crate::support::authority::key::Key;
@@ -255,35 +255,10 @@ async fn a_repository_over_tls_is_trusted_by_the_authority_that_is_named_for_it_
     }
 }
 
-/// What is logged on this thread.
-#[derive(Debug, Clone, Default)]
-struct Said(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Said {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Said {
-    /// How many lines say `words` of the domain corp.
-    fn count(&self, words: &str) -> usize {
-        let said = self.0.lock().unwrap();
-        let text = String::from_utf8_lossy(&said);
-        text.lines().filter(|line| line.contains(words) && line.contains("\"corp\"")).count()
-    }
-}
-
 #[tokio::test]
 async fn who_watches_the_log_is_told_once_of_each_end_and_in_time() {
     let said = Said::default();
-    let writer = said.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = said.listen();
     let world = World::new();
     let fresh = world.started().await;
     world.place.set_down(true);
@@ -295,7 +270,7 @@ async fn who_watches_the_log_is_told_once_of_each_end_and_in_time() {
     for step in [Duration::ZERO, day * 6, day * 2, left.saturating_sub(day * 39), day * 2, day * 2] {
         world.clock.advance(step);
         fresh.now.ask().await;
-        told.push((said.count(metadata), said.count(root)));
+        told.push((said.count(&[metadata, "\"corp\""]), said.count(&[root, "\"corp\""])));
     }
     assert_eq!(told, [(0, 0), (0, 0), (1, 0), (1, 0), (1, 1), (1, 1)]);
 }

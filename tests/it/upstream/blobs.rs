@@ -1,10 +1,11 @@
 //! Blobs: taken from an offset, taken up again after a cut, and never mixed from two contents.
 
+use std::io;
 use std::time::Duration;
 
 use bonafide::oci::Digest;
 use bonafide::upstream::{Unavailable, UnavailableKind};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use http::header::RANGE;
 
 use super::{Bed, app};
@@ -113,6 +114,22 @@ async fn a_blob_longer_than_it_says_is_refused() {
     let lie = Fault::Header("content-range", Some("bytes 15-17/18".into()));
     bed.registry.fault("/blobs/", lie);
     assert_eq!(read(&bed, digest, 15).await.unwrap_err(), (Vec::new(), UnavailableKind::Body));
+}
+
+#[tokio::test]
+async fn a_body_that_ends_for_good_says_whether_it_was_cut_late_or_not_what_it_should_be() {
+    let lie = Fault::Header("content-range", Some("bytes 15-17/18".into()));
+    for (from, fault, kind) in [
+        (0, Fault::CutAfter(1), io::ErrorKind::Other),
+        (0, Fault::StallAfter(1), io::ErrorKind::TimedOut),
+        (15, lie, io::ErrorKind::InvalidData),
+    ] {
+        let bed = Bed::with(Registry::start().await, |settings| settings.idle_timeout = Duration::from_millis(50));
+        let digest = bed.registry.push_blob("lib/app", BLOB);
+        bed.registry.fault("/blobs/", fault);
+        let stream = bed.upstream.blob(&app(), digest, from).await.unwrap().unwrap().bytes;
+        assert_eq!(stream.try_collect::<Vec<_>>().await.unwrap_err().kind(), kind);
+    }
 }
 
 #[tokio::test]
