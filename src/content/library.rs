@@ -184,6 +184,15 @@ impl Library {
         Ok(())
     }
 
+    /// How many bytes are kept under `digest`, whatever they are.
+    ///
+    /// # Errors
+    /// [`ContentError::Store`] if the store cannot say.
+    pub async fn kept_size(&self, digest: Digest) -> Result<Option<u64>, ContentError> {
+        let kept = self.shelf.store.inspect(digest).await.map_err(|source| failed("look at", digest, source))?;
+        Ok(kept.map(|kept| kept.size))
+    }
+
     /// The content `digest`, if it is committed and can be read.
     ///
     /// # Errors

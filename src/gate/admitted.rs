@@ -30,10 +30,10 @@ pub(in crate::gate) enum Grants {
 }
 
 /// How many bytes an admitted digest may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::gate) enum Size {
-    /// As many as the manifest that reaches it says.
-    Declared(u64),
+    /// As many as a manifest says that reaches it and admits it: several where such manifests disagree.
+    Declared(Vec<u64>),
     /// A manifest's bound.
     Manifest,
 }

@@ -119,9 +119,9 @@ impl<S: Sources> Judge<S> {
     /// The verdict on a manifest: by what reaches it, else on its own evidence.
     async fn judge_manifest(&self, target: &Target<'_>) -> Result<Judged, Refusal> {
         let roots = self.sources.roots(&target.image.repository, target.digest).await?;
-        let granted = match self.judge_roots(target, roots.into_iter().map(|root| (root, ()))).await? {
-            Some((judged, ())) if judged.verdict.decision == Decision::Admit => return Ok(judged),
-            granted => granted.map(|(judged, ())| judged).filter(|judged| is_undecided(&judged.verdict)),
+        let granted = match self.judge_roots(target, roots.into_iter()).await? {
+            Some(judged) if judged.admits() => return Ok(judged),
+            granted => granted.filter(|judged| is_undecided(&judged.verdict)),
         };
         let own = self.judge(target, target.digest).await?;
         let own = self.or_children(target, own).await?;
@@ -132,23 +132,17 @@ impl<S: Sources> Judge<S> {
         }
     }
 
-    /// The verdict on the first of the roots that admits, with what is said of this root; else the most hopeful one; nothing
-    /// without roots.
-    pub(in crate::gate) async fn judge_roots<T>(
+    /// The verdict on the first of the roots that admits; else the most hopeful one; nothing without roots.
+    pub(in crate::gate) async fn judge_roots(
         &self,
         target: &Target<'_>,
-        roots: impl Iterator<Item = (Digest, T)> + Send,
-    ) -> Result<Option<(Judged, T)>, Refusal>
-    where
-        T: Send,
-    {
+        roots: impl Iterator<Item = Digest> + Send,
+    ) -> Result<Option<Judged>, Refusal> {
         let mut best = None;
-        for (root, of_root) in roots {
-            let judged = self.judge(target, root).await?;
-            match judged.verdict.decision {
-                Decision::Admit => return Ok(Some((judged, of_root))),
-                Decision::Undecided => best = Some((judged, of_root)),
-                Decision::Refuse => best = best.or(Some((judged, of_root))),
+        for root in roots {
+            best = more_hopeful(best, Some(self.judge(target, root).await?));
+            if best.as_ref().is_some_and(Judged::admits) {
+                break;
             }
         }
         Ok(best)
@@ -221,6 +215,19 @@ impl<S: Sources> Judge<S> {
         }
         best.ok_or_else(|| Refusal::undecided("nothing to judge"))
     }
+}
+
+impl Judged {
+    pub(in crate::gate) fn admits(&self) -> bool {
+        self.verdict.decision == Decision::Admit
+    }
+}
+
+/// Of two verdicts on the same, what admits, else what is undecided; the first of two refusals, and the last of two undecided.
+pub(in crate::gate) fn more_hopeful(best: Option<Judged>, next: Option<Judged>) -> Option<Judged> {
+    let is_settled = best.as_ref().is_some_and(Judged::admits);
+    let is_no_more = next.as_ref().is_none_or(|next| next.verdict.decision == Decision::Refuse);
+    if is_settled || is_no_more { best.or(next) } else { next }
 }
 
 fn is_undecided(verdict: &Verdict) -> bool {

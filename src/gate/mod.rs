@@ -5,6 +5,7 @@
 
 mod admitted;
 mod bases;
+mod blobs;
 mod children;
 mod collect;
 mod contents;
@@ -56,7 +57,7 @@ use crate::gate::reach::Looks;
 use crate::gate::served::Served;
 use crate::limits::{EVIDENCE_MEMORY_BYTES, ROOTS_PER_GRANT};
 use crate::oci::{Digest, Image, Reference, Repository};
-use crate::policy::{Decision, Policy, Verdict};
+use crate::policy::{Policy, Verdict};
 use crate::trust;
 use crate::upstream::Upstreams;
 
@@ -183,23 +184,17 @@ impl Gate {
     async fn decide_blob(&self, image: &Image, digest: Digest) -> Result<Decided, Refusal> {
         let (judge, target) = (self.judge(), Target::of(image, digest));
         let mut judged = self.judge_blob(&judge, &target).await?;
-        if !judged.as_ref().is_some_and(|(judged, _)| judged.verdict.decision == Decision::Admit) {
+        if !judged.as_ref().is_some_and(|(judged, _)| judged.admits()) {
             self.reach_further(&image.repository).await?;
             judged = self.judge_blob(&judge, &target).await?;
         }
         match judged {
-            Some((judged, size)) => {
+            Some((judged, sizes)) => {
                 let judged = judge.admitted(&target, judged)?;
-                Ok(Decided::of(image, digest, judged, Size::Declared(size)))
+                Ok(Decided::of(image, digest, judged, Size::Declared(sizes)))
             }
             None => Err(Refusal::denied(image, None, Verdict::not_reached())),
         }
-    }
-
-    /// The verdict on a blob by what reaches it, with the size that this declares.
-    async fn judge_blob(&self, judge: &Judge<Live<'_>>, target: &Target<'_>) -> Result<Option<(Judged, u64)>, Refusal> {
-        let grants = self.granted(&target.image.repository, target.digest, GrantKind::Blob).await?;
-        judge.judge_roots(target, grants.into_iter().map(|grant| (grant.root, grant.size))).await
     }
 
     /// Evidence about an admitted subject is admitted with it, so that others can check it through this mirror.

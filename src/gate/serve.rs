@@ -10,9 +10,9 @@ use bytes::Bytes;
 use crate::content::{Length, Origin, OriginBody, Reader};
 use crate::facts::GrantKind;
 use crate::gate::Gate;
-use crate::gate::admitted::{Admitted, Grants, Refusal, Size};
+use crate::gate::admitted::{Admitted, Grants, Refusal};
 use crate::gate::served::Head;
-use crate::limits::{DESCRIPTORS, MANIFEST_BYTES};
+use crate::limits::DESCRIPTORS;
 use crate::oci::{Digest, ErrorCode, Manifest, Repository, Tag, digest_of, parse_manifest};
 use crate::upstream::{TagPage, Upstream};
 
@@ -58,19 +58,6 @@ impl Gate {
     /// Notes that `client` is served an admitted manifest, so that it can be told who pulled what turns out to be bad.
     pub fn note_pull(&self, admitted: &Admitted, client: IpAddr) {
         self.facts.pulled(&admitted.repository, admitted.root, client);
-    }
-
-    /// The bytes of an admitted blob: kept here, or on their way from the upstream.
-    ///
-    /// # Errors
-    /// [`Refusal::Undecided`] if they cannot be fetched or read now.
-    pub async fn blob(&self, admitted: &Admitted) -> Result<Reader, Refusal> {
-        let Admitted { repository, digest, size, .. } = admitted;
-        let length = match size {
-            Size::Declared(size) => Length::Exactly(*size),
-            Size::Manifest => Length::AtMost(MANIFEST_BYTES),
-        };
-        self.fetch_blob(repository, *digest, length).await
     }
 
     pub(in crate::gate) async fn fetch_blob(

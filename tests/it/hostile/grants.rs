@@ -3,11 +3,11 @@
 use bonafide::oci::Digest;
 use http::StatusCode;
 
-use super::{RULE, TAG, World};
+use super::{RULE, TAG, World, blob_path, manifest_path};
 use crate::support::authority::image::Image;
 use crate::support::authority::publisher::Publisher;
 use crate::support::content::Repositories;
-use crate::support::registry::Registry;
+use crate::support::registry::{Fault, Registry};
 
 /// Serves some tags as they are, and proves nothing.
 const SOME_TAGS: &str = r#"
@@ -128,4 +128,91 @@ async fn upstreams_with_the_same_repository_share_no_verdict() {
         }
     }
     assert_eq!(other.requests_to("/blobs/").len(), 0);
+}
+
+/// The layer that the images of [`disagreeing`] share.
+const LAYER: &[u8] = b"the bytes of a layer";
+
+/// An image that says of the layer that it has `size` bytes.
+fn that_declares(size: usize) -> Image {
+    let image = Image::with_layers("app", &[LAYER.to_vec()]);
+    let mut manifest: serde_json::Value = serde_json::from_slice(&image.manifest).unwrap();
+    manifest["layers"][0]["size"] = size.into();
+    Image { manifest: serde_json::to_vec(&manifest).unwrap(), ..image }
+}
+
+/// A mirror that has served images that declare these sizes, one after the other.
+async fn disagreeing(sizes: &[usize]) -> World {
+    let world = World::new().await;
+    for image in sizes.iter().copied().map(that_declares) {
+        world.signed(&image);
+        assert_eq!(world.manifest(image.digest()).await.status, StatusCode::OK);
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_manifest_that_lies_about_a_layer_takes_it_from_none_that_does_not() {
+    let (right, layer) = (LAYER.len(), Digest::of(LAYER));
+    for sizes in [[right, right + 9, 1], [1, right, right + 9], [right + 9, 1, right]] {
+        let world = disagreeing(&sizes).await;
+        for case in ["cold", "kept"] {
+            let (got, head) = (world.blob(layer).await, world.mirror.head(&blob_path(layer)).await);
+            assert!(got.status == StatusCode::OK && got.body == LAYER, "{sizes:?} {case} {:?}", got.body);
+            assert_eq!((head.status, head.header("content-length")), (StatusCode::OK, "20"), "{sizes:?} {case}");
+        }
+        assert_eq!(world.registry.requests_to(&format!("/blobs/{layer}")).len(), 1, "{sizes:?}");
+        let world = world.restart(RULE).await;
+        assert_eq!(world.blob(layer).await.body, LAYER, "{sizes:?} after a restart");
+    }
+}
+
+#[tokio::test]
+async fn a_layer_that_shrank_is_fetched_again_whatever_manifests_say_of_it() {
+    let (world, layer) = (disagreeing(&[7, LAYER.len() + 9, LAYER.len()]).await, Digest::of(LAYER));
+    assert_eq!(world.blob(layer).await.body, LAYER);
+    while world.mirror.metric("bonafide_content_fetches").await > 0.0 {
+        tokio::task::yield_now().await;
+    }
+    let file = world.mirror.content_file(layer);
+    std::fs::File::options().write(true).open(file).unwrap().set_len(10).unwrap();
+    assert_eq!(world.blob(layer).await.body, LAYER);
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_judged_takes_a_layer_from_none_that_can() {
+    let (right, unknown) = (that_declares(LAYER.len()), that_declares(1));
+    let world = World::with_rule(&SOME_TAGS.replace("v1*", "*")).await;
+    world.signed(&right);
+    world.publish(|publisher| publisher.image("v2", &unknown));
+    for tag in [TAG, "v2"] {
+        assert_eq!(world.manifest(tag).await.status, StatusCode::OK);
+    }
+    let world = world.restart(RULE).await;
+    std::fs::remove_file(world.mirror.content_file(unknown.digest())).unwrap();
+    world.registry.forget_requests();
+    world.registry.fault(&unknown.digest().to_string(), Fault::Status(500));
+    assert_eq!(world.blob(Digest::of(LAYER)).await.body, LAYER);
+    assert!(!world.registry.requests_to(&format!("GET {}", manifest_path(unknown.digest()))).is_empty());
+}
+
+#[tokio::test]
+async fn a_layer_that_all_manifests_lie_about_is_not_served() {
+    let (right, layer) = (LAYER.len(), Digest::of(LAYER));
+    for sizes in [[right - 1, right - 2], [right + 1, right + 2], [right - 1, right + 1]] {
+        let world = disagreeing(&sizes).await;
+        for _ in 0..2 {
+            assert_ne!(world.blob(layer).await.status, StatusCode::OK, "{sizes:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_size_in_a_manifest_that_is_refused_counts_for_nothing() {
+    let (right, layer) = (that_declares(LAYER.len()), Digest::of(LAYER));
+    let world = disagreeing(&[LAYER.len(), LAYER.len() + 1]).await;
+    assert_eq!(world.blob(layer).await.status, StatusCode::OK);
+    let revoked = format!("[revoked]\ndigests = [\"{}\"]\n{RULE}", right.digest());
+    let refused = world.restart(&revoked).await.blob(layer).await;
+    assert_eq!((refused.status, refused.error().0.as_str()), (StatusCode::FORBIDDEN, "MANIFEST_INVALID"));
 }
