@@ -51,7 +51,13 @@ const EVENT_INTERVAL: u32 = 4;
 /// # Errors
 /// If the operating system gives no threads.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().event_interval(EVENT_INTERVAL).build()
+    settings().build()
+}
+
+fn settings() -> Builder {
+    let mut settings = Builder::new_multi_thread();
+    settings.enable_all().event_interval(EVENT_INTERVAL);
+    settings
 }
 
 /// Resolves at the first SIGTERM or SIGINT.
@@ -144,5 +150,69 @@ impl fmt::Debug for App {
             .field("front", &self.address())
             .field("admin", &self.admin_address())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::os::unix::net::UnixDatagram;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+    use std::task::Poll;
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    /// As many streams as there are in the table of `docs/performance.md`.
+    const SATURATING: u32 = 8;
+
+    /// Each stream takes a turn, of a bounded length, and wants the next at once. The request comes in the middle of such a
+    /// turn, on the only thread there is: how many turns pass until it is seen is no matter of time.
+    #[test]
+    fn a_request_is_seen_after_few_turns_of_saturating_streams() {
+        let runtime = settings().worker_threads(1).build().unwrap();
+        // On the thread of the streams, and not on this one.
+        let waited = runtime.block_on(async { TaskTracker::new().spawn(longest_wait()).await }).unwrap();
+        assert!(waited <= EVENT_INTERVAL + SATURATING, "{waited} turns");
+    }
+
+    /// The most turns that a request waits for, over all places between two looks for events at which it may come.
+    async fn longest_wait() -> u32 {
+        let (client, server) = UnixDatagram::pair().unwrap();
+        server.set_nonblocking(true).unwrap();
+        let (client, server) = (Arc::new(client), tokio::net::UnixDatagram::from_std(server).unwrap());
+        let mut longest = 0;
+        for comes_at in 100..200 {
+            let (turns, is_seen) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+            for _ in 0..SATURATING {
+                drop(TaskTracker::new().spawn(stream(&turns, &is_seen, &client, comes_at)));
+            }
+            server.recv(&mut [0]).await.unwrap();
+            is_seen.store(true, Ordering::Relaxed);
+            longest = longest.max(turns.load(Ordering::Relaxed) - comes_at);
+        }
+        longest
+    }
+
+    /// Takes turns until the request `is_seen`, which comes at the turn `comes_at` of all streams together.
+    fn stream(
+        turns: &Arc<AtomicU32>,
+        is_seen: &Arc<AtomicBool>,
+        client: &Arc<UnixDatagram>,
+        comes_at: u32,
+    ) -> impl Future<Output = ()> + use<> {
+        let (turns, is_seen, client) = (Arc::clone(turns), Arc::clone(is_seen), Arc::clone(client));
+        poll_fn(move |cx| {
+            if is_seen.load(Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            if turns.fetch_add(1, Ordering::Relaxed) + 1 == comes_at {
+                client.send(b"?").unwrap();
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
     }
 }

@@ -146,8 +146,14 @@ pub(super) async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+    use std::sync::mpsc;
+
+    use futures_util::{FutureExt, TryStreamExt};
+    use tokio::runtime::{Builder, Runtime};
 
     use super::*;
+    use crate::content::reader::Reader;
+    use crate::content::store::Stored;
 
     fn file(content: &[u8]) -> FileBytes {
         let mut file = tempfile::tempfile().unwrap();
@@ -155,21 +161,39 @@ mod tests {
         FileBytes::new(Arc::new(file))
     }
 
+    /// Whether the place of these files can say that a read would wait: ext4, XFS and btrfs can, tmpfs cannot. The operating
+    /// system is asked, and not what is tested here.
+    #[cfg(target_os = "linux")]
+    fn can_tell(bytes: &FileBytes) -> bool {
+        use rustix::io::{Errno, ReadWriteFlags, preadv2};
+
+        let mut byte = [0];
+        let read = preadv2(&bytes.file, &mut [io::IoSliceMut::new(&mut byte)], 0, ReadWriteFlags::NOWAIT);
+        !matches!(read, Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::PERM))
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn can_tell(_: &FileBytes) -> bool {
+        false
+    }
+
+    /// What was just written is in memory.
     #[test]
-    fn what_is_had_at_once_is_what_the_file_has_there() {
+    fn what_is_in_memory_is_had_at_once_as_the_file_has_it() {
         let content: Vec<u8> = (0..=255).cycle().take(300_000).collect();
         let bytes = file(&content);
-        for (offset, most) in [(0, 10), (1, 65_536), (4095, 2), (299_990, 10), (299_990, 4096)] {
-            // Where it cannot be told, nothing is had at once: that is no failure.
-            let Some(had) = bytes.read_at_once(offset, most) else { continue };
+        for (offset, most, length) in
+            [(0, 10, 10), (1, 65_536, 65_536), (4095, 2, 2), (299_990, 10, 10), (299_990, 4096, 10)]
+        {
+            let had = bytes.read_at_once(offset, most);
             let offset = usize::try_from(offset).unwrap();
-            assert!(!had.is_empty() && had.len() <= most);
-            assert_eq!(had, content[offset..offset + had.len()]);
+            let there = can_tell(&bytes).then(|| &content[offset..offset + length]);
+            assert_eq!(had.as_deref(), there, "{most} bytes from {offset} on");
         }
     }
 
     #[test]
-    fn a_window_is_what_the_file_has_there_and_no_longer_than_asked_for() {
+    fn a_window_is_what_is_in_memory_and_no_longer_than_asked_for() {
         let bytes = file(&vec![1; 2 * WINDOW_BYTES]);
         let most = 2 * WINDOW_BYTES as u64;
         for (offset, most, length) in [
@@ -177,9 +201,8 @@ mod tests {
             (4097, 100_000, 100_000),
             (most - LEAST_WINDOW as u64, LEAST_WINDOW as u64, LEAST_WINDOW),
         ] {
-            // Where it cannot be told, there are no windows: that is no failure.
-            let Some(window) = bytes.window(offset, most) else { continue };
-            assert_eq!((window.offset(), window.length()), (offset, length));
+            let window = bytes.window(offset, most).map(|window| (window.offset(), window.length()));
+            assert_eq!(window, can_tell(&bytes).then_some((offset, length)));
         }
     }
 
@@ -197,13 +220,58 @@ mod tests {
         let bytes = file(&vec![1; 2 * TRIED_AT_ONCE]);
         bytes.file.set_len(TRIED_AT_ONCE as u64 + 10).unwrap();
         let length = bytes.window(0, 2 * TRIED_AT_ONCE as u64).map(|window| window.length());
-        assert!(matches!(length, None | Some(TRIED_AT_ONCE)), "{length:?}");
+        assert_eq!(length, can_tell(&bytes).then_some(TRIED_AT_ONCE));
     }
 
     #[test]
     fn beyond_the_end_there_is_nothing_at_once() {
         assert_eq!(file(b"abc").read_at_once(3, 10), None);
         assert_eq!(file(b"").read_at_once(0, 10), None);
+    }
+
+    /// The only thread that may wait for a disk, kept from it as long as this lives.
+    struct Occupied {
+        // Before the runtime, which waits for its threads when it is dropped.
+        _release: mpsc::Sender<()>,
+        runtime: Runtime,
+    }
+
+    impl Occupied {
+        fn new() -> Self {
+            let runtime = Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+            let (release, released) = mpsc::channel::<()>();
+            let (tell, begun) = mpsc::channel();
+            drop(runtime.spawn_blocking(move || {
+                tell.send(()).unwrap();
+                released.recv()
+            }));
+            begun.recv().unwrap();
+            Self { _release: release, runtime }
+        }
+
+        /// All of `bytes`, which are `size`, as far as they are had without that thread.
+        fn read(&self, bytes: FileBytes, size: u64) -> Option<Vec<u8>> {
+            let _within = self.runtime.enter();
+            let reader = Reader::committed(Stored { size, bytes: Arc::new(bytes) });
+            let pieces = reader.stream(0..size).try_collect::<Vec<_>>().now_or_never()?;
+            Some(pieces.unwrap().concat())
+        }
+    }
+
+    #[test]
+    fn what_is_in_memory_is_read_while_all_threads_wait_for_disks() {
+        let content: Vec<u8> = (0..=250).cycle().take(1_000_003).collect();
+        let (occupied, bytes) = (Occupied::new(), file(&content));
+        if can_tell(&bytes) {
+            assert!(occupied.read(bytes, content.len() as u64).is_some_and(|read| read == content));
+        }
+    }
+
+    #[test]
+    fn what_may_have_to_wait_is_read_by_a_thread_that_serves_no_connection() {
+        let bytes = file(&[1; 1000]);
+        bytes.tells.store(false, Ordering::Relaxed);
+        assert_eq!(Occupied::new().read(bytes, 1000), None);
     }
 
     #[tokio::test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bonafide::clock::SystemClock;
@@ -158,6 +159,29 @@ async fn the_first_bytes_pass_before_the_last_have_arrived() {
     let mut stream = stream(shelf.reader(&content, &origin).await, 1000);
     pour(&tap, &content[..100]).await;
     assert_eq!(stream.next().await.unwrap().unwrap(), content[..99]);
+}
+
+#[tokio::test]
+async fn a_reader_that_stands_still_holds_up_no_other() {
+    // More than is on its way anywhere.
+    let (shelf, content) = (Shelf::new().await, content(8_000_000));
+    let (origin, tap) = FakeOrigin::tapped(Some(content.len() as u64));
+    let mut still = stream(shelf.reader(&content, &origin).await, content.len());
+    let other = read(shelf.reader(&content, &origin).await, content.len());
+    pour(&tap, &content[..100]).await;
+    assert_eq!(still.next().await.unwrap().unwrap(), content[..99]);
+    let pouring = async {
+        for piece in content[100..].chunks(30_000) {
+            pour(&tap, piece).await;
+        }
+        drop(tap);
+    };
+    let both = async { tokio::join!(other, pouring) };
+    let (other, ()) = tokio::time::timeout(Duration::from_mins(1), both).await.expect("it waits for nobody");
+    assert!(other.unwrap() == content);
+    let rest: Vec<Bytes> = still.try_collect().await.unwrap();
+    assert!(rest.concat() == content[99..]);
+    assert_eq!(origin.fetches(), [0]);
 }
 
 #[tokio::test]

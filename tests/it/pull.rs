@@ -1,5 +1,8 @@
 //! Whole pulls: upstream, evidence, verification, policy, gate and front together.
 
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bonafide::oci::Digest;
@@ -87,6 +90,36 @@ async fn a_proven_image_is_served_byte_for_byte() {
     for publish in [seed::era_a, seed::era_a_buildkit, seed::era_b] {
         let world = World::new(publish).await;
         assert_eq!(bodies(&world.pull().await), bytes_of(&world.release.image));
+    }
+}
+
+/// The files below `folder`.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+#[tokio::test]
+async fn a_manifest_that_was_pulled_needs_neither_upstream_nor_disk() {
+    let world = World::signed().await;
+    let digest = world.release.image.digest();
+    world.pull().await;
+    world.registry.stop().await;
+    // What is opened is not there any more; what is open has nothing to say.
+    let (storage, aside) = (world.mirror.storage(), tempfile::tempdir().unwrap());
+    fs::rename(storage, aside.path().join("storage")).unwrap();
+    for file in files(aside.path()) {
+        let length = usize::try_from(fs::metadata(&file).unwrap().len()).unwrap();
+        File::options().write(true).open(file).unwrap().write_all(&vec![0xee; length]).unwrap();
+    }
+    for reference in [TAG.to_owned(), digest.to_string()] {
+        let path = format!("/v2/{REPOSITORY}/manifests/{reference}");
+        let (got, head) = (world.mirror.get(&path).await, world.mirror.head(&path).await);
+        assert_eq!((got.status, &got.body[..]), (StatusCode::OK, &world.release.image.manifest[..]), "{reference}");
+        assert_eq!(head.header("docker-content-digest"), digest.to_string());
+    }
+    for child in &world.release.image.children {
+        assert_eq!(world.manifest(child.digest()).await.body, child.manifest);
     }
 }
 
