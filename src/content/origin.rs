@@ -16,7 +16,7 @@ pub trait Origin: Send + Sync {
 
     /// The bytes from offset `from` on.
     ///
-    /// It must end in an error when nothing comes for too long: whoever reads has no deadline of its own.
+    /// It must end in an error when nothing comes for too long, or too little: whoever reads has no deadline of its own.
     ///
     /// # Errors
     /// Whatever keeps the origin from answering; it reaches every reader, as a source of [`crate::content::FlightError`].
@@ -33,7 +33,7 @@ pub trait Origin: Send + Sync {
 pub struct OriginBody {
     /// How many bytes the whole content has, not only from the offset on, if the origin said so.
     pub total: Option<u64>,
-    /// The bytes. An error ends it; it is resumed by fetching again from the offset reached.
+    /// The bytes. An error ends it for good: it is for the origin to take up what was cut.
     pub bytes: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
 }
 

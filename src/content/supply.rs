@@ -1,4 +1,4 @@
-//! The bytes of one content from its origin: taken up again where they were cut, and never more than there may be.
+//! The bytes of one content from its origin, and never more than there may be.
 //!
 //! What comes out is not proven: whoever takes it hashes it.
 
@@ -14,10 +14,6 @@ use futures_util::{FutureExt, StreamExt};
 use crate::content::length::Length;
 use crate::content::origin::{Origin, OriginBody};
 use crate::oci::Digest;
-
-/// How often one content is asked for again after its body was cut. Large layers over bad lines are cut a few times; an
-/// origin that cuts every body must not keep a fetch alive forever.
-const RESUMES: u32 = 8;
 
 /// What is to be fetched.
 #[derive(Clone)]
@@ -57,7 +53,7 @@ impl From<Broken> for io::Error {
     }
 }
 
-/// A body on its way, over all the times that it is taken up again.
+/// A body on its way.
 pub(super) struct Supply {
     wanted: Wanted,
     bytes: Fuse<BoxStream<'static, io::Result<Bytes>>>,
@@ -65,7 +61,6 @@ pub(super) struct Supply {
     total: Option<u64>,
     /// The offset of the next byte.
     at: u64,
-    resumes: u32,
     /// What comes before the rest of the body: looked at already, and not taken.
     waiting: VecDeque<io::Result<Bytes>>,
 }
@@ -86,13 +81,13 @@ impl Supply {
     /// What the origin says; [`Broken::Changed`] if it is of another length now.
     pub(super) async fn open_at(wanted: Wanted, at: u64, total: u64) -> io::Result<Self> {
         let body = wanted.origin.fetch(at).await?;
-        wanted.check_unchanged(&body, Some(total))?;
+        wanted.check_unchanged(&body, total)?;
         Ok(Self::of(wanted, body, Some(total), at))
     }
 
     fn of(wanted: Wanted, body: OriginBody, total: Option<u64>, at: u64) -> Self {
         let (bytes, waiting) = (body.bytes.fuse(), VecDeque::new());
-        Self { wanted, bytes, total, at, resumes: RESUMES, waiting }
+        Self { wanted, bytes, total, at, waiting }
     }
 
     /// How many bytes there are in all, if anybody said so.
@@ -103,23 +98,21 @@ impl Supply {
     /// The next bytes, never none of them; nothing at the end.
     ///
     /// # Errors
-    /// What ended it for good: [`Broken`], or what the origin said after all attempts.
+    /// What ended it for good: [`Broken`], or what the origin said.
     pub(super) async fn next(&mut self) -> io::Result<Option<Bytes>> {
         loop {
             let next = match self.waiting.pop_front() {
                 Some(next) => Some(next),
                 None => self.bytes.next().await,
             };
-            let cut = match next {
-                Some(Ok(piece)) if piece.is_empty() => continue,
+            match next {
+                Some(Ok(piece)) if piece.is_empty() => {}
                 Some(Ok(piece)) => return self.take(piece).map(Some),
-                Some(Err(error)) => error,
-                None => match self.missing() {
-                    None => return Ok(None),
-                    Some(short) => short.into(),
-                },
-            };
-            self.resume(cut).await?;
+                // All bytes are there, however the body ends: the digest tells whether they are the right ones.
+                Some(Err(_)) if self.total == Some(self.at) => return Ok(None),
+                Some(Err(error)) => return Err(error),
+                None => return self.missing().map_or(Ok(None), |short| Err(short.into())),
+            }
         }
     }
 
@@ -166,15 +159,6 @@ impl Supply {
         let total = self.total.filter(|total| *total > self.at)?;
         Some(Broken::Short { digest: self.wanted.digest, at: self.at, total })
     }
-
-    async fn resume(&mut self, cut: io::Error) -> io::Result<()> {
-        self.resumes = self.resumes.checked_sub(1).ok_or(cut)?;
-        tracing::debug!(digest = %self.wanted.digest, from = self.at, "the body was cut, asking for the rest");
-        let body = self.wanted.origin.fetch(self.at).await?;
-        self.wanted.check_unchanged(&body, self.total)?;
-        self.bytes = body.bytes.fuse();
-        Ok(())
-    }
 }
 
 impl Wanted {
@@ -189,10 +173,10 @@ impl Wanted {
         }
     }
 
-    fn check_unchanged(&self, body: &OriginBody, total: Option<u64>) -> io::Result<()> {
-        match (body.total, total) {
-            (Some(now), Some(before)) if now != before => Err(Broken::Changed { digest: self.digest }.into()),
-            (Some(_) | None, _) => Ok(()),
+    fn check_unchanged(&self, body: &OriginBody, before: u64) -> io::Result<()> {
+        match body.total {
+            Some(now) if now != before => Err(Broken::Changed { digest: self.digest }.into()),
+            Some(_) | None => Ok(()),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::gate::places::{Place, Places};
 use crate::gate::search::{AT_ONCE, Attested, Notes};
 use crate::limits::{EVIDENCE_PIECES, EVIDENCE_TOTAL_BYTES, SBOM_BYTES};
 use crate::oci::{Digest, Hasher, parse_manifest};
-use crate::upstream::{Unavailable, UnavailableKind};
+use crate::upstream::{BlobPart, Unavailable, UnavailableKind};
 use crate::verify::{Coverage, Flaw, FlawKind};
 
 /// What was found about one digest.
@@ -190,7 +190,7 @@ impl Piece {
 /// in memory than it says, since that is what was reckoned with.
 async fn fetch(piece: &Piece) -> Result<Option<Bytes>, Unavailable> {
     let (digest, repository) = (piece.source().layer, &piece.place.repository);
-    let Some(blob) = piece.place.upstream.blob(&repository.name, digest, 0).await? else {
+    let Some(blob) = piece.place.upstream.blob(&repository.name, digest, BlobPart::from_offset(0)).await? else {
         return Ok(None);
     };
     let unusable = |text: String| Unavailable {

@@ -14,7 +14,7 @@ use crate::gate::admitted::{Admitted, Grants, Refusal};
 use crate::gate::served::Head;
 use crate::limits::DESCRIPTORS;
 use crate::oci::{Digest, ErrorCode, Manifest, Repository, Tag, digest_of, parse_manifest};
-use crate::upstream::{TagPage, Upstream};
+use crate::upstream::{BlobPart, TagPage, Upstream};
 
 /// A manifest to send: its bytes hash to `digest`.
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl Gate {
         length: Length,
     ) -> Result<Reader, Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
-        let origin = BlobOrigin { upstream, repository: repository.clone(), digest };
+        let origin = BlobOrigin { upstream, repository: repository.clone(), digest, size: length.known() };
         Ok(self.content.read_through(digest, length, Arc::new(origin)).await?)
     }
 
@@ -123,6 +123,7 @@ struct BlobOrigin {
     upstream: Arc<dyn Upstream>,
     repository: Repository,
     digest: Digest,
+    size: Option<u64>,
 }
 
 #[async_trait]
@@ -132,7 +133,8 @@ impl Origin for BlobOrigin {
     }
 
     async fn fetch(&self, from: u64) -> io::Result<OriginBody> {
-        let blob = self.upstream.blob(&self.repository.name, self.digest, from).await.map_err(io::Error::other)?;
+        let part = BlobPart { from, size: self.size };
+        let blob = self.upstream.blob(&self.repository.name, self.digest, part).await.map_err(io::Error::other)?;
         let blob =
             blob.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the upstream does not have the blob"))?;
         Ok(OriginBody { total: blob.total, bytes: blob.bytes })

@@ -14,10 +14,13 @@ use crate::upstream::exchange::{Answer, Exchange};
 use crate::upstream::transport::text_of;
 use crate::upstream::trouble::{Retry, Trouble};
 use crate::upstream::ways::Ways;
-use crate::upstream::{BlobStream, UnavailableKind};
+use crate::upstream::{BlobPart, BlobStream, UnavailableKind};
 
-/// How often one body is taken up again: enough for a bad line, too few to feed on an upstream that cuts each time.
+/// How often a body is taken up again that comes no further: enough for a bad line, too few to feed on an upstream that cuts
+/// each time. Nobody else takes one up.
 const RESUMES: u32 = 5;
+/// What is further: a large layer outlasts the patience of many a proxy with one connection, a few times over.
+const FURTHER: u64 = 8 * 1024 * 1024;
 
 type Pieces = Pin<Box<dyn Stream<Item = Result<Bytes, Trouble>> + Send>>;
 
@@ -31,13 +34,25 @@ struct Wanted {
 /// A blob on its way.
 pub(super) struct Download {
     wanted: Wanted,
+    /// How many bytes there are in all, as the upstream says.
     total: Option<u64>,
+    /// The same, as whoever asked knows it.
+    size: Option<u64>,
     /// The offset of the next byte.
     at: u64,
     /// How many bytes to drop, since the upstream began before them.
     skip: u64,
     pieces: Pieces,
-    resumed: u32,
+    resumes: Resumes,
+}
+
+/// How often a body was taken up.
+#[derive(Debug, Clone, Copy)]
+struct Resumes {
+    /// Without having come further.
+    made: u32,
+    /// The offset at which it was taken up last.
+    at: u64,
 }
 
 impl Wanted {
@@ -63,7 +78,7 @@ impl Download {
         ways: Arc<Ways>,
         repository: RepositoryName,
         digest: Digest,
-        from: u64,
+        BlobPart { from, size }: BlobPart,
     ) -> Result<Option<Self>, Trouble> {
         let wanted = Wanted { ways, repository, digest };
         let Some((exchange, answer)) = wanted.ask(from).await? else { return Ok(None) };
@@ -71,7 +86,8 @@ impl Download {
             wanted.ways.begins(&exchange, digest);
         }
         let pieces = Box::pin(stream::empty());
-        let mut download = Self { wanted, total: None, at: from, skip: 0, pieces, resumed: 0 };
+        let mut download =
+            Self { wanted, total: None, size, at: from, skip: 0, pieces, resumes: Resumes { made: 0, at: from } };
         download.take_up(&exchange, answer)?;
         Ok(Some(download))
     }
@@ -90,13 +106,16 @@ impl Download {
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
+        let end = self.total.or(self.size);
         loop {
             let trouble = match self.pieces.next().await {
                 Some(Ok(piece)) => match self.without_skipped(piece) {
                     piece if piece.is_empty() => continue,
                     piece => return self.count(piece).map(Some),
                 },
-                None if self.total.is_none_or(|total| self.at == total) => return Ok(None),
+                // However it ends, it is whole.
+                None | Some(Err(_)) if end == Some(self.at) => return Ok(None),
+                None if end.is_none() => return Ok(None),
                 None => Trouble::new(UnavailableKind::Body, "the body ended too early", Retry::Soon),
                 Some(Err(trouble)) => trouble,
             };
@@ -120,11 +139,8 @@ impl Download {
     }
 
     async fn resume(&mut self, trouble: Trouble) -> Result<(), Trouble> {
-        self.resumed += 1;
-        if self.resumed > RESUMES {
-            return Err(trouble);
-        }
-        self.wanted.ways.patience().rest_after(trouble, self.resumed).await?;
+        let Some(time) = self.resumes.another(self.at) else { return Err(trouble) };
+        self.wanted.ways.patience().rest_after(trouble, time).await?;
         let (exchange, answer) = self.wanted.ask(self.at).await?.ok_or_else(|| unusable("the blob is gone"))?;
         self.take_up(&exchange, answer)
     }
@@ -145,6 +161,16 @@ impl Download {
         self.total = self.total.or(total);
         self.pieces = Box::pin(exchange.transport.pieces(answer.response.into_body()));
         Ok(())
+    }
+}
+
+impl Resumes {
+    /// Notes that the body is taken up at the offset `at`, and says how many times that makes; nothing if it was often enough.
+    fn another(&mut self, at: u64) -> Option<u32> {
+        let is_further = at.saturating_sub(self.at) >= FURTHER;
+        let made = if is_further { 1 } else { self.made + 1 };
+        *self = Self { made, at };
+        (made <= RESUMES).then_some(made)
     }
 }
 
@@ -170,4 +196,22 @@ fn kind_of(trouble: &Trouble) -> io::ErrorKind {
 
 fn unusable(text: &str) -> Trouble {
     Trouble::new(UnavailableKind::Body, text, Retry::Never)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_that_comes_no_further_is_taken_up_a_few_times() {
+        let mut resumes = Resumes { made: 0, at: 10 };
+        let times: Vec<_> = (0..7).map(|time| resumes.another(10 + time * (FURTHER - 1))).collect();
+        assert_eq!(times, [Some(1), Some(2), Some(3), Some(4), Some(5), None, None]);
+    }
+
+    #[test]
+    fn a_body_that_comes_further_each_time_is_taken_up_each_time() {
+        let mut resumes = Resumes { made: 0, at: 10 };
+        assert!((1..100).all(|time| resumes.another(10 + time * FURTHER) == Some(1)));
+    }
 }

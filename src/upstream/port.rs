@@ -29,12 +29,13 @@ pub trait Upstream: fmt::Debug + Send + Sync {
     /// [`Self::resolve`] and [`Self::manifest`] are two, and one that registries may count against a quota.
     async fn tagged(&self, repository: &RepositoryName, tag: &Tag) -> Result<Option<RemoteManifest>, Unavailable>;
 
-    /// The bytes of the blob `digest` from offset `from` on. Not hashed: whoever keeps them hashes them.
+    /// The bytes of `part` of the blob `digest`. Not hashed: whoever keeps them hashes them. What is cut or comes too slowly is
+    /// taken up where it ended, so that nobody else need do so.
     async fn blob(
         &self,
         repository: &RepositoryName,
         digest: Digest,
-        from: u64,
+        part: BlobPart,
     ) -> Result<Option<BlobStream>, Unavailable>;
 
     /// Hears that the bytes of the blob `digest` which it sent are others, or too few or too many, so that they are asked of
@@ -65,11 +66,28 @@ pub struct RemoteManifest {
     pub bytes: Bytes,
 }
 
+/// What of a blob is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlobPart {
+    /// The offset of the first byte; all that follow are asked for.
+    pub from: u64,
+    /// How many bytes the whole blob has, if whoever asks knows it: where the upstream does not say so, a body that ends earlier
+    /// is taken up, and one that ends there is whole.
+    pub size: Option<u64>,
+}
+
+impl BlobPart {
+    /// What follows the first `from` bytes of a blob of unknown size.
+    pub const fn from_offset(from: u64) -> Self {
+        Self { from, size: None }
+    }
+}
+
 /// The body of a blob.
 pub struct BlobStream {
     /// How many bytes the whole blob has, if the upstream said so.
     pub total: Option<u64>,
-    /// The bytes. An error ends it; it may be resumed by asking again from the offset reached.
+    /// The bytes. An error ends it for good.
     pub bytes: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
 }
 

@@ -15,7 +15,7 @@ use crate::upstream::download::Download;
 use crate::upstream::exchange::Exchange;
 use crate::upstream::trouble::{Retry, Trouble};
 use crate::upstream::ways::Ways;
-use crate::upstream::{BlobStream, RemoteManifest, TagPage, Unavailable, UnavailableKind, Upstream};
+use crate::upstream::{BlobPart, BlobStream, RemoteManifest, TagPage, Unavailable, UnavailableKind, Upstream};
 
 /// One upstream.
 #[derive(Debug)]
@@ -119,9 +119,9 @@ impl Upstream for Remote {
         &self,
         repository: &RepositoryName,
         digest: Digest,
-        from: u64,
+        part: BlobPart,
     ) -> Result<Option<BlobStream>, Unavailable> {
-        let download = Download::start(Arc::clone(&self.ways), repository.clone(), digest, from).await;
+        let download = Download::start(Arc::clone(&self.ways), repository.clone(), digest, part).await;
         Ok(download.map_err(|trouble| self.unavailable(trouble))?.map(Download::into_stream))
     }
 

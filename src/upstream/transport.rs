@@ -5,18 +5,20 @@ use std::iter;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use crate::limits::PROVING_TIME;
 use crate::upstream::UnavailableKind;
 use crate::upstream::connector::{Connector, Proxy};
 use crate::upstream::metrics::{Outcome, UpstreamMetrics};
+use crate::upstream::pace::Pace;
 use crate::upstream::settings::Deadlines;
 use crate::upstream::trouble::{Retry, Trouble};
 
@@ -76,24 +78,12 @@ impl Transport {
         answered.map_err(|error| Trouble::new(UnavailableKind::Connect, causes(&error), Retry::Soon))
     }
 
-    /// The pieces of a body. An error ends them.
+    /// The pieces of a body. An error ends them: it breaks, stands still, or trickles.
     pub(super) fn pieces(&self, body: Incoming) -> impl Stream<Item = Result<Bytes, Trouble>> + Send + use<> {
-        let (idle, fetched) = (self.idle_timeout, self.metrics.fetched.clone());
-        stream::unfold(Some(body.into_data_stream()), move |body| {
-            let fetched = fetched.clone();
-            async move {
-                let mut body = body?;
-                let next = match tokio::time::timeout(idle, body.next()).await {
-                    Ok(next) => next?.map_err(|error| broken(&error)),
-                    Err(_) => Err(stalled(idle)),
-                };
-                if let Ok(piece) = &next {
-                    fetched.inc_by(u64::try_from(piece.len()).unwrap_or(u64::MAX));
-                }
-                let rest = next.is_ok().then_some(body);
-                Some((next, rest))
-            }
-        })
+        let fetched = self.metrics.fetched.clone();
+        let pieces = body.into_data_stream().map(|piece| piece.map_err(|error| broken(&error)));
+        in_time(pieces, self.idle_timeout, Pace::new())
+            .inspect_ok(move |piece| fetched.inc_by(u64::try_from(piece.len()).unwrap_or(u64::MAX)))
     }
 
     /// A whole body of at most `limit` bytes, whatever `Content-Length` says.
@@ -114,6 +104,27 @@ impl Transport {
         }
         Ok(whole.into())
     }
+}
+
+/// `pieces`, none of which is waited for longer than `idle`, at no slower a pace than `pace` allows.
+fn in_time<S>(pieces: S, idle: Duration, pace: Pace) -> impl Stream<Item = Result<Bytes, Trouble>> + Send
+where
+    S: Stream<Item = Result<Bytes, Trouble>> + Send + Unpin,
+{
+    stream::unfold(Some((pieces, pace)), move |rest| async move {
+        let (mut pieces, mut pace) = rest?;
+        let asked = Instant::now();
+        let next = match tokio::time::timeout(idle, pieces.next()).await {
+            Ok(next) => next?,
+            Err(_) => Err(stalled(idle)),
+        };
+        let next = next.and_then(|piece| {
+            pace.note(u64::try_from(piece.len()).unwrap_or(u64::MAX), asked.elapsed())?;
+            Ok(piece)
+        });
+        let rest = next.is_ok().then_some((pieces, pace));
+        Some((next, rest))
+    })
 }
 
 fn broken(error: &hyper::Error) -> Trouble {
@@ -138,4 +149,39 @@ pub(super) fn text_of(headers: &HeaderMap, name: impl http::header::AsHeaderName
 /// The trouble that an answer with an unwanted status is.
 pub(super) fn unwanted(response: &Response<Incoming>, now: Timestamp) -> Trouble {
     Trouble::of_status(response.status(), response.headers(), now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    /// Pieces of `length` bytes that come one by one, each after a while.
+    fn slow(length: usize) -> impl Stream<Item = Result<Bytes, Trouble>> + Send + Unpin {
+        Box::pin(stream::unfold((), move |()| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            Some((Ok(vec![0; length].into()), ()))
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_body_that_trickles_ends_in_an_error_though_it_never_stands_still() {
+        let (idle, pace) = (Duration::from_mins(1), Pace::at_least(1000, Duration::from_millis(50)));
+        let mut pieces = pin!(in_time(slow(1), idle, pace));
+        let trouble = loop {
+            if let Err(trouble) = pieces.next().await.unwrap() {
+                break trouble;
+            }
+        };
+        assert_eq!((trouble.kind, trouble.retry), (UnavailableKind::Timeout, Retry::Soon));
+        assert!(pieces.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_body_that_is_slow_and_brings_enough_goes_on() {
+        let (idle, pace) = (Duration::from_mins(1), Pace::at_least(1000, Duration::from_millis(50)));
+        let pieces: Vec<_> = in_time(slow(1000), idle, pace).take(30).collect().await;
+        assert!(pieces.iter().all(Result::is_ok));
+    }
 }

@@ -20,7 +20,7 @@ use prometheus::Registry;
 use tokio_util::task::TaskTracker;
 
 use crate::counted::counted;
-use crate::origin::{FakeOrigin, Tap};
+use crate::origin::{FakeOrigin, Tap, body};
 
 const UNKEPT: &str = "bonafide_content_unkept_total";
 const FAILED: &str = "bonafide_content_failed_total";
@@ -296,6 +296,23 @@ async fn content_of_unknown_length_that_cannot_be_kept_is_a_fetch_that_broke_off
     let mut reader = world.library.read_through(world.digest(), SIZE as u64, origin).await.unwrap();
     assert_eq!(reader.size().await.unwrap_err().kind(), io::ErrorKind::StorageFull);
     assert_eq!(counted(&world.registry, FAILED, &[("cause", "store")]), 1);
+}
+
+#[tokio::test]
+async fn what_passes_through_and_has_another_length_meanwhile_is_refused() {
+    let world = World::failing(Step::Begin, io::ErrorKind::StorageFull);
+    let content = &world.origin.content;
+    let origin = FakeOrigin::new([body(SIZE, &[content]), body(SIZE + 1, &[content, b"x"])]);
+    let length = Length::Exactly(SIZE as u64);
+    let readers = [(); 2].map(|()| world.library.read_through(world.digest(), length, Arc::clone(&origin) as _));
+    let readers = join_all(readers).await.into_iter().map(|reader| read(reader.unwrap(), 0..SIZE));
+    let (passed, refused): (Vec<_>, Vec<_>) = join_all(readers).await.into_iter().partition(Result::is_ok);
+    assert!(passed.len() == 1 && passed.into_iter().all(|all| all.unwrap() == world.origin.content));
+    let error = refused.into_iter().next().unwrap().unwrap_err();
+    assert!(error.to_string().contains("another length"), "{error}");
+    assert_eq!(origin.fetches(), [0, 0]);
+    assert_eq!(origin.blamed(), 0, "which of the two lengths is wrong is not known");
+    assert_eq!(counted(&world.registry, FAILED, &[("cause", "length")]), 1);
 }
 
 #[tokio::test]

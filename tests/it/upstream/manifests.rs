@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bonafide::oci::Digest;
-use bonafide::upstream::UnavailableKind;
+use bonafide::upstream::{BlobPart, UnavailableKind};
 use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
 
 use super::{Bed, MANIFEST, app, kind, tag};
@@ -59,7 +59,7 @@ async fn what_is_not_there_is_none() {
     bed.registry.push_manifest("lib/app", None, MANIFEST);
     assert_eq!(bed.upstream.resolve(&app(), &tag("v1")).await.unwrap(), None);
     assert!(bed.upstream.manifest(&app(), Digest::of(b"")).await.unwrap().is_none());
-    assert!(bed.upstream.blob(&app(), Digest::of(b""), 0).await.unwrap().is_none());
+    assert!(bed.upstream.blob(&app(), Digest::of(b""), BlobPart::from_offset(0)).await.unwrap().is_none());
     assert!(bed.upstream.tags(&"lib/other".parse().unwrap(), None, 10).await.unwrap().is_none());
     assert!(bed.pauses.all().is_empty(), "a plain no is not asked twice");
 }

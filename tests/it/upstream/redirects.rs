@@ -1,6 +1,6 @@
 //! Redirects: followed by hand, without credentials, never down to plain HTTP.
 
-use bonafide::upstream::{AuthSettings, UnavailableKind};
+use bonafide::upstream::{AuthSettings, BlobPart, UnavailableKind};
 use futures_util::StreamExt as _;
 use http::header::{AUTHORIZATION, RANGE};
 
@@ -25,7 +25,7 @@ async fn another_host_gets_the_range_but_no_credentials() {
     // The first request only learns that credentials are asked for.
     bed.registry.push_manifest("lib/app", None, MANIFEST);
     bed.upstream.tags(&app(), None, 1).await.unwrap().unwrap();
-    let mut blob = bed.upstream.blob(&app(), digest, 5).await.unwrap().unwrap();
+    let mut blob = bed.upstream.blob(&app(), digest, BlobPart::from_offset(5)).await.unwrap().unwrap();
     assert_eq!(blob.bytes.next().await.unwrap().unwrap(), "56789");
     assert!(bed.registry.requests_to("/blobs/")[0].header(AUTHORIZATION).is_some());
     let [request] = storage.requests().try_into().unwrap();
@@ -44,7 +44,10 @@ async fn another_host_that_asks_for_credentials_gets_none() {
     let bearer = Auth::Bearer { realm: None, credentials: None, expires_in: None };
     for auth in [Auth::Basic { username: "u".into(), password: "hunter2".into() }, bearer] {
         storage.set_auth(auth);
-        assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Unauthorized);
+        assert_eq!(
+            kind(bed.upstream.blob(&app(), digest, BlobPart::from_offset(0)).await),
+            UnavailableKind::Unauthorized
+        );
     }
     assert_eq!((bed.registry.requests().len(), storage.requests().len()), (2, 2));
     assert!(storage.requests().iter().all(|request| request.header(AUTHORIZATION).is_none()));
@@ -60,7 +63,7 @@ async fn a_way_back_from_another_host_carries_no_credentials() {
     let private = format!("{}/v2/lib/private/blobs/{digest}", bed.registry.url());
     bed.registry.fault("/lib/app/blobs/", Fault::MovedTo(storage.url()));
     storage.fault("/blobs/", Fault::Redirect(307, private));
-    bed.upstream.blob(&app(), digest, 0).await.unwrap_err();
+    bed.upstream.blob(&app(), digest, BlobPart::from_offset(0)).await.unwrap_err();
     let [request] = bed.registry.requests_to("/lib/private/").try_into().unwrap();
     assert_eq!(request.header(AUTHORIZATION), None);
 }
@@ -71,7 +74,7 @@ async fn what_the_storage_has_not_is_not_a_no_of_the_registry() {
     let storage = Registry::start().await;
     let digest = bed.registry.push_blob("lib/app", "0123456789");
     bed.registry.fault("/blobs/", Fault::MovedTo(storage.url()));
-    assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Status);
+    assert_eq!(kind(bed.upstream.blob(&app(), digest, BlobPart::from_offset(0)).await), UnavailableKind::Status);
 }
 
 #[tokio::test]
@@ -79,7 +82,7 @@ async fn redirects_in_circles_end() {
     let bed = Bed::new().await;
     bed.registry.fault("/blobs/", Fault::MovedTo(bed.registry.url()));
     let digest = bed.registry.push_blob("lib/app", "0123456789");
-    assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Status);
+    assert_eq!(kind(bed.upstream.blob(&app(), digest, BlobPart::from_offset(0)).await), UnavailableKind::Status);
     assert_eq!(bed.asked("/blobs/"), 6);
 }
 
@@ -89,7 +92,7 @@ async fn from_tls_there_is_no_way_to_plain_http() {
     let storage = Registry::start().await;
     let digest = storage.push_blob("lib/app", "0123456789");
     bed.registry.fault("/blobs/", Fault::MovedTo(storage.url()));
-    assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Status);
+    assert_eq!(kind(bed.upstream.blob(&app(), digest, BlobPart::from_offset(0)).await), UnavailableKind::Status);
     assert!(storage.requests().is_empty());
 }
 
@@ -99,7 +102,11 @@ async fn a_redirect_that_leads_nowhere_is_an_error() {
         let bed = Bed::new().await;
         let digest = bed.registry.push_blob("lib/app", "0123456789");
         bed.registry.fault("/blobs/", Fault::Redirect(302, location.into()));
-        assert_eq!(kind(bed.upstream.blob(&app(), digest, 0).await), UnavailableKind::Status, "{location}");
+        assert_eq!(
+            kind(bed.upstream.blob(&app(), digest, BlobPart::from_offset(0)).await),
+            UnavailableKind::Status,
+            "{location}"
+        );
         assert_eq!(bed.asked(""), 1, "{location}");
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bonafide::oci::Digest;
-use bonafide::upstream::{UnavailableKind, Upstream};
+use bonafide::upstream::{BlobPart, UnavailableKind, Upstream};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
@@ -26,7 +26,8 @@ fn digest() -> Digest {
 }
 
 async fn blob(upstream: &Arc<dyn Upstream>) -> Result<Vec<Bytes>, UnavailableKind> {
-    let blob = upstream.blob(&app(), Digest::of(b"0123456789"), 0).await.map_err(|it| it.kind)?;
+    let blob =
+        upstream.blob(&app(), Digest::of(b"0123456789"), BlobPart::from_offset(0)).await.map_err(|it| it.kind)?;
     blob.unwrap().bytes.try_collect().await.map_err(|_| UnavailableKind::Body)
 }
 
@@ -69,7 +70,7 @@ async fn other_bytes_than_asked_for_are_asked_of_the_second() {
 async fn a_blob_that_is_cut_is_taken_up_at_the_second() {
     let (bed, second) = two().await;
     bed.registry.fault_times(1, "/blobs/", Fault::CutAfter(4));
-    let stream = bed.upstream.blob(&app(), Digest::of(b"0123456789"), 0).await.unwrap().unwrap();
+    let stream = bed.upstream.blob(&app(), Digest::of(b"0123456789"), BlobPart::from_offset(0)).await.unwrap().unwrap();
     bed.registry.fault("/blobs/", Fault::Status(503));
     let pieces: Vec<Bytes> = stream.bytes.try_collect().await.unwrap();
     assert_eq!(pieces.concat(), b"0123456789");
@@ -95,7 +96,7 @@ async fn whoever_goes_on_with_a_cut_blob_is_not_blamed_for_what_it_began_with() 
     let ((bed, second), digest) = (two().await, Digest::of(b"0123456789"));
     blob(&bed.upstream).await.unwrap();
     bed.registry.fault("/blobs/", Fault::Status(503));
-    assert!(bed.upstream.blob(&app(), digest, 4).await.unwrap().is_some());
+    assert!(bed.upstream.blob(&app(), digest, BlobPart::from_offset(4)).await.unwrap().is_some());
     bed.registry.clear_faults();
     bed.upstream.blob_was_wrong(digest);
     blob(&bed.upstream).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bonafide::oci::Digest;
-use bonafide::upstream::UnavailableKind;
+use bonafide::upstream::{BlobPart, UnavailableKind};
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 
@@ -99,7 +99,7 @@ async fn storage_that_fails_is_none_of_the_upstream() {
     bed.registry.fault("/blobs/", Fault::MovedTo(storage.url()));
     storage.fault("/blobs/", Fault::Status(503));
     for _ in 0..4 {
-        assert_eq!(kind(bed.upstream.blob(&app(), blob, 0).await), UnavailableKind::Status);
+        assert_eq!(kind(bed.upstream.blob(&app(), blob, BlobPart::from_offset(0)).await), UnavailableKind::Status);
     }
     assert_eq!(resolve(&bed).await, Ok(true));
 }
