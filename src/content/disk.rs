@@ -1,17 +1,17 @@
 //! Content as files: `sha256/<two digits>/<64 digits>` once it is proven, `partial/` until then. Since their bytes never
-//! change, their times of modification are free to say when they were last used. An empty file of the same name under
-//! `pinned/` says that it must stay.
+//! change, their times of modification are free to say when they were last used: as a whole minute, so that another time
+//! says that somebody has written to a file. An empty file of the same name under `pinned/` says that it must stay.
 
 use std::collections::HashSet;
-use std::fs::{self, DirEntry, File, OpenOptions, TryLockError};
+use std::fs::{self, DirEntry, File, Metadata, OpenOptions, TryLockError};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -19,11 +19,11 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::content::file::{FileBytes, blocking};
-use crate::content::store::{ContentStore, Draft, Item, ReadAt, Retention, Stored};
+use crate::content::store::{Committed, ContentStore, Draft, Item, ReadAt, Retention, Stored, Version};
 use crate::oci::Digest;
 
-/// How exactly the last use is known: a file that is read a hundred times a second is marked once a minute.
-const MARK: Duration = Duration::from_mins(1);
+/// How exactly the last use is known, in seconds: a file that is read a hundred times a second is marked once a minute.
+const MARK: u64 = 60;
 /// From how many bytes on room is set aside before they are written: with fewer, that costs more than it spares.
 const LARGE: u64 = 1024 * 1024;
 /// How far ahead: a length is announced before a byte of it is seen, and must not fill a disk by itself.
@@ -81,14 +81,20 @@ const PINNED: &str = "pinned";
 
 #[async_trait]
 impl ContentStore for Disk {
-    async fn open(&self, digest: Digest) -> io::Result<Option<Stored>> {
+    async fn open(&self, digest: Digest) -> io::Result<Option<Committed>> {
         let (path, now) = (self.path(digest), self.now());
-        blocking(move || open_stored(&path, |file, used| mark(file, used, now))).await
+        blocking(move || open_committed(&path, |file, used| mark(file, used, now))).await
     }
 
-    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Committed>> {
         let path = self.path(digest);
-        blocking(move || open_stored(&path, |_, _| {})).await
+        blocking(move || open_committed(&path, |_, _| {})).await
+    }
+
+    async fn confirm(&self, digest: Digest, version: Version) -> io::Result<Version> {
+        let Some(written) = version.foreign else { return Ok(version) };
+        let path = self.path(digest);
+        blocking(move || put_right(&path, version, written)).await
     }
 
     async fn list(&self, shard: u8) -> io::Result<Vec<Item>> {
@@ -118,21 +124,49 @@ impl ContentStore for Disk {
     }
 }
 
-fn open_stored(path: &Path, note_use: impl FnOnce(&File, SystemTime)) -> io::Result<Option<Stored>> {
+fn open_committed(path: &Path, note_use: impl FnOnce(&File, SystemTime)) -> io::Result<Option<Committed>> {
     let Some(file) = if_present(File::open(path))? else { return Ok(None) };
     let metadata = file.metadata()?;
+    let version = version_of(&metadata)?;
     note_use(&file, metadata.modified()?);
-    Ok(Some(Stored { size: metadata.len(), bytes: Arc::new(FileBytes::new(Arc::new(file))) }))
+    let stored = Stored { size: metadata.len(), bytes: Arc::new(FileBytes::new(Arc::new(file))) };
+    Ok(Some(Committed { stored, version }))
 }
 
-/// Marks `file`, last used at `used`, as used at `now`. On a disk that is not writable nothing is ever evicted, so nothing
-/// is lost if that fails.
+/// Not the time of the last change of the inode, which each mark moves, as do links and changes of owners.
+fn version_of(metadata: &Metadata) -> io::Result<Version> {
+    let modified = metadata.modified()?;
+    let foreign = (modified != mark_at(modified)).then_some(modified);
+    Ok(Version { object: metadata.ino(), size: metadata.len(), foreign })
+}
+
+/// Marks `file`, last used at `used`, as used at `now`, also where the clock was ahead when it was used. What a stranger has
+/// written to keeps its time until it is hashed: it is all that tells of that. On a disk that is not writable nothing is ever
+/// evicted, so nothing is lost if that fails.
 fn mark(file: &File, used: SystemTime, now: SystemTime) {
-    if now.duration_since(used).is_ok_and(|idle| idle >= MARK)
-        && let Err(error) = file.set_modified(now)
+    let mark = mark_at(now);
+    if used != mark
+        && used == mark_at(used)
+        && let Err(error) = file.set_modified(mark)
     {
         tracing::debug!(%error, "cannot mark content as used");
     }
+}
+
+/// The mark for `time`: the minute that it is in. The operating system writes down fractions of seconds.
+fn mark_at(time: SystemTime) -> SystemTime {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    UNIX_EPOCH + Duration::from_secs(since - since % MARK)
+}
+
+/// Gives back a mark to what has this `version`, which a stranger has `written` to, unless that was again.
+fn put_right(path: &Path, version: Version, written: SystemTime) -> io::Result<Version> {
+    let file = File::open(path)?;
+    if version_of(&file.metadata()?)? != version {
+        return Ok(version);
+    }
+    file.set_modified(mark_at(written))?;
+    Ok(Version { foreign: None, ..version })
 }
 
 /// The contents in `folder`, some of which are `pinned`. What has no digest for a name is none of ours.
@@ -233,8 +267,8 @@ impl DiskDraft {
 
     /// The bytes are on the disk before the name is, and the name before the commit returns: what is found under its
     /// digest after a loss of power is whole.
-    fn publish(mut self) -> io::Result<()> {
-        self.file.set_modified(self.clock.now().into())?;
+    fn publish(mut self) -> io::Result<Version> {
+        self.file.set_modified(mark_at(self.clock.now().into()))?;
         self.file.sync_all()?;
         let folder = self.path.parent().ok_or(io::ErrorKind::InvalidInput)?;
         create_folder(folder)?;
@@ -242,7 +276,8 @@ impl DiskDraft {
             fs::rename(partial, &self.path)?;
             self.partial.0 = None;
         }
-        File::open(folder)?.sync_all()
+        File::open(folder)?.sync_all()?;
+        version_of(&self.file.metadata()?)
     }
 }
 
@@ -264,7 +299,7 @@ impl Draft for DiskDraft {
         Arc::new(FileBytes::new(Arc::clone(&self.file)))
     }
 
-    async fn commit(self: Box<Self>) -> io::Result<()> {
+    async fn commit(self: Box<Self>) -> io::Result<Version> {
         blocking(move || self.publish()).await
     }
 }
@@ -350,8 +385,6 @@ fn if_present<T>(result: io::Result<T>) -> io::Result<Option<T>> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::MetadataExt;
-
     use super::*;
     use crate::clock::SystemClock;
 

@@ -15,7 +15,7 @@ use crate::content::intake::{Intake, gather};
 use crate::content::origin::OriginBody;
 use crate::content::passage::Handover;
 use crate::content::shelf::{Shelf, chunk, hash};
-use crate::content::store::{Draft, ReadAt, Stored};
+use crate::content::store::{Committed, Draft, ReadAt, Stored, Version};
 use crate::content::supply::{Broken, Supply, Wanted};
 use crate::oci::Hasher;
 
@@ -80,8 +80,8 @@ impl Flight {
     }
 
     async fn fetch(&self) -> io::Result<Arrival> {
-        if let Some(stored) = self.committed().await?
-            && let Some(sound) = self.recheck(stored).await?
+        if let Some(committed) = self.committed().await?
+            && let Some(sound) = self.recheck(committed).await?
         {
             return Ok(Arrival::Kept(sound));
         }
@@ -111,21 +111,18 @@ impl Flight {
         self.prove(intake).await
     }
 
-    /// What is committed: before this process began, or between the moment that the first reader looked and the moment that it
+    /// What is committed: before this process began, by somebody else, or between the moment that the first reader looked and the moment that it
     /// asked for a fetch.
-    async fn committed(&self) -> io::Result<Option<Stored>> {
-        if self.shelf.soundness.is_unreadable(self.wanted.digest) {
-            return Ok(None);
-        }
+    async fn committed(&self) -> io::Result<Option<Committed>> {
         let committed = self.shelf.committed(self.wanted.digest, self.wanted.length).await;
         committed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
     /// The same once it is hashed, with readers behind, as if it arrived. Nothing if it is damaged and nobody has seen a byte
     /// of it: then it is fetched.
-    async fn recheck(&self, stored: Stored) -> io::Result<Option<Stored>> {
+    async fn recheck(&self, Committed { stored, version }: Committed) -> io::Result<Option<Stored>> {
         let digest = self.wanted.digest;
-        if self.shelf.soundness.is_sound(digest) {
+        if self.shelf.soundness.is_sound(digest, version) {
             return Ok(Some(stored));
         }
         let (mut hasher, mut written) = (Hasher::new(), 0);
@@ -133,7 +130,7 @@ impl Flight {
             let read = stored.bytes.read_at(written, chunk(stored.size - written)).await;
             let piece = match read {
                 Ok(piece) => piece,
-                Err(error) => return self.unreadable(written, error),
+                Err(error) => return self.unreadable(version, written, error),
             };
             written += piece.len() as u64;
             hasher = hash(hasher, vec![piece]).await?;
@@ -144,7 +141,7 @@ impl Flight {
         }
         let found = hasher.finish();
         if found == digest {
-            self.shelf.soundness.found_sound(digest);
+            self.shelf.found_sound(digest, version).await;
             return Ok(Some(stored));
         }
         self.shelf.discard_if_possible(digest, found).await;
@@ -153,9 +150,9 @@ impl Flight {
     }
 
     /// It is fetched instead: now if nobody has seen a byte of it, else when it is asked for next.
-    fn unreadable(&self, seen: u64, error: io::Error) -> io::Result<Option<Stored>> {
+    fn unreadable(&self, version: Version, seen: u64, error: io::Error) -> io::Result<Option<Stored>> {
         let digest = self.wanted.digest;
-        self.shelf.soundness.found_unreadable(digest);
+        self.shelf.soundness.found_unreadable(digest, version);
         let again = io::Error::new(error.kind(), error.to_string());
         let nothing: Option<Stored> = self.shelf.or_absent(digest, Err(error));
         if seen == 0 { Ok(nothing) } else { Err(again) }
@@ -193,8 +190,8 @@ impl Flight {
     /// What is proven is served, kept or not.
     async fn commit(&self, draft: Box<dyn Draft>, size: u64) {
         match draft.commit().await {
-            Ok(()) => {
-                self.shelf.soundness.found_sound(self.wanted.digest);
+            Ok(version) => {
+                self.shelf.soundness.found_sound(self.wanted.digest, version);
                 self.shelf.usage.grew(size);
             }
             Err(error) => {

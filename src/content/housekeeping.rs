@@ -13,7 +13,7 @@ use crate::content::ages::{Ages, Cut};
 use crate::content::error::ContentError;
 use crate::content::settings::ByteSize;
 use crate::content::shelf::{Pace, Shelf, digest_of, failed};
-use crate::content::store::{Item, Retention};
+use crate::content::store::{Committed, Item, Retention};
 use crate::oci::Digest;
 use crate::remembered::RememberedBytes;
 
@@ -144,34 +144,34 @@ impl Housekeeping {
 
     async fn look_at(&self, digest: Digest, pace: Pace) -> Result<Condition, ContentError> {
         let opened = self.shelf.store.inspect(digest).await;
-        let found = match opened {
+        let Committed { stored, version } = match opened {
             // Evicted since it was listed.
             Ok(None) => return Ok(Condition::Whole),
-            Ok(Some(stored)) => {
-                self.shelf.metrics.scrubbed.inc_by(stored.size);
-                digest_of(&stored, pace).await
-            }
-            Err(error) => Err(error),
+            Ok(Some(committed)) => committed,
+            Err(error) => return Ok(unreadable(digest, error)),
         };
-        match found {
+        self.shelf.metrics.scrubbed.inc_by(stored.size);
+        match digest_of(&stored, pace).await {
             Ok(found) if found == digest => {
-                self.shelf.soundness.found_sound(digest);
+                self.shelf.found_sound(digest, version).await;
                 Ok(Condition::Whole)
             }
             Ok(found) => {
                 self.shelf.discard(digest, found).await?;
                 Ok(Condition::Damaged { found })
             }
-            Err(error) => {
-                tracing::warn!(%digest, %error, "stored content cannot be read");
-                Ok(Condition::Unreadable(error))
-            }
+            Err(error) => Ok(unreadable(digest, error)),
         }
     }
 
     async fn list(&self, shard: u8) -> Result<Vec<Item>, ContentError> {
         self.shelf.store.list(shard).await.map_err(|source| ContentError::List { source })
     }
+}
+
+fn unreadable(digest: Digest, error: io::Error) -> Condition {
+    tracing::warn!(%digest, %error, "stored content cannot be read");
+    Condition::Unreadable(error)
 }
 
 /// One content that was looked at.

@@ -23,7 +23,7 @@ use crate::content::reader::Reader;
 use crate::content::settings::{ByteSize, Settings};
 use crate::content::shelf::{Pace, Shelf, failed, hash, read_all};
 use crate::content::soundness::Soundness;
-use crate::content::store::{ContentStore, Retention, Stored};
+use crate::content::store::{Committed, ContentStore, Retention, Stored};
 use crate::content::supply::Wanted;
 use crate::content::usage::Usage;
 use crate::limits;
@@ -142,7 +142,7 @@ impl Library {
 
     async fn manifest_from_store(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
         let length = Length::AtMost(limits::MANIFEST_BYTES);
-        let Some(stored) = self.shelf.committed(digest, length).await? else { return Ok(None) };
+        let Some(Committed { stored, .. }) = self.shelf.committed(digest, length).await? else { return Ok(None) };
         let Some((bytes, found)) = self.shelf.or_absent(digest, read_and_hash(&stored).await) else { return Ok(None) };
         if found != digest {
             self.shelf.discard_if_possible(digest, found).await;
@@ -190,7 +190,7 @@ impl Library {
     /// [`ContentError::Store`] if the store cannot say.
     pub async fn kept_size(&self, digest: Digest) -> Result<Option<u64>, ContentError> {
         let kept = self.shelf.store.inspect(digest).await.map_err(|source| failed("look at", digest, source))?;
-        Ok(kept.map(|kept| kept.size))
+        Ok(kept.map(|kept| kept.stored.size))
     }
 
     /// The content `digest`, if it is committed and can be read.
@@ -198,15 +198,20 @@ impl Library {
     /// # Errors
     /// [`ContentError::Length`] if the content has another length.
     pub async fn blob(&self, digest: Digest, length: impl Into<Length>) -> Result<Option<Reader>, ContentError> {
-        let committed = self.shelf.committed(digest, length.into()).await?;
+        let committed = self.look_up(digest, length.into()).await?;
+        Ok(committed.map(|committed| Reader::committed(committed.stored)))
+    }
+
+    async fn look_up(&self, digest: Digest, length: Length) -> Result<Option<Committed>, ContentError> {
+        let committed = self.shelf.committed(digest, length).await?;
         self.shelf.metrics.blob.count(committed.is_some());
-        Ok(committed.map(Reader::committed))
+        Ok(committed)
     }
 
     /// The content `digest`: committed, or fetched from `origin` by the one fetch that all share who ask meanwhile. The
     /// reader gets bytes as they arrive; the fetch goes on when it leaves. Where the store takes nothing, each reader
-    /// fetches for itself, and nothing is kept. What was committed before this process began is hashed when it is first
-    /// read, by the same rules.
+    /// fetches for itself, and nothing is kept. What was committed before this process began, or was written to since it
+    /// was hashed, is hashed when it is read next, by the same rules.
     ///
     /// # Errors
     /// As [`Library::blob`]; [`ContentError::Busy`] if too many fetches are under way. What goes wrong with the fetch is
@@ -222,8 +227,11 @@ impl Library {
             self.shelf.metrics.blob.count(false);
             return Ok(Reader::arriving(progress));
         }
-        match self.blob(digest, length).await? {
-            Some(reader) if self.shelf.soundness.is_sound(digest) => Ok(reader),
+        let committed = self.look_up(digest, length).await?;
+        match committed {
+            Some(Committed { stored, version }) if self.shelf.soundness.is_sound(digest, version) => {
+                Ok(Reader::committed(stored))
+            }
             Some(_) | None => self.fetch(Wanted { digest, length, origin }).map(Reader::arriving),
         }
     }

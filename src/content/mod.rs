@@ -32,4 +32,4 @@ pub use library::Library;
 pub use origin::{Origin, OriginBody};
 pub use reader::Reader;
 pub use settings::{ByteSize, ByteSizeError, Settings};
-pub use store::{ContentStore, Draft, Item, ReadAt, Retention, Stored};
+pub use store::{Committed, ContentStore, Draft, Item, ReadAt, Retention, Stored, Version};

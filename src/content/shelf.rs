@@ -13,7 +13,7 @@ use crate::content::length::Length;
 use crate::content::metrics::Metrics;
 use crate::content::settings::ByteSize;
 use crate::content::soundness::Soundness;
-use crate::content::store::{ContentStore, ReadAt, Stored};
+use crate::content::store::{Committed, ContentStore, ReadAt, Stored, Version};
 use crate::content::usage::Usage;
 use crate::oci::{Digest, Hasher};
 
@@ -59,18 +59,22 @@ impl Pace {
 }
 
 impl Shelf {
-    /// What is committed under `digest`, can be read, and has a length that it may have. What cannot be read counts as
-    /// absent: it is fetched again, and put in the place of what is there.
+    /// What is committed under `digest`, can be read as far as is known, and has a length that it may have. What cannot be
+    /// read counts as absent: it is fetched again, and put in the place of what is there.
     ///
     /// Where the length is wrong, either the disk has lost bytes or whoever names the content lies about its length, so
     /// it is hashed again: damaged content is removed and counts as absent, and a liar removes nothing.
     ///
     /// # Errors
     /// [`ContentError::Length`]: the content is whole, and has another length.
-    pub(super) async fn committed(&self, digest: Digest, length: Length) -> Result<Option<Stored>, ContentError> {
-        let Some(stored) = self.or_absent(digest, self.store.open(digest).await).flatten() else { return Ok(None) };
+    pub(super) async fn committed(&self, digest: Digest, length: Length) -> Result<Option<Committed>, ContentError> {
+        let opened = self.or_absent(digest, self.store.open(digest).await).flatten();
+        let Some(Committed { stored, version }) = opened else { return Ok(None) };
+        if self.soundness.is_unreadable(digest, version) {
+            return Ok(None);
+        }
         if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
-            return Ok(Some(stored));
+            return Ok(Some(Committed { stored, version }));
         }
         match self.or_absent(digest, digest_of(&stored, Pace::Full).await) {
             Some(found) if found == digest => Err(ContentError::Length { digest, size: stored.size }),
@@ -89,6 +93,16 @@ impl Shelf {
             tracing::warn!(%digest, %error, "stored content cannot be read, it is fetched again");
         })
         .ok()
+    }
+
+    /// The `version` under `digest` was hashed, and is what it should be.
+    pub(super) async fn found_sound(&self, digest: Digest, version: Version) {
+        let confirmed = self.store.confirm(digest, version).await;
+        let version = confirmed.unwrap_or_else(|error| {
+            tracing::debug!(%digest, %error, "content that is whole stays as somebody else left it");
+            version
+        });
+        self.soundness.found_sound(digest, version);
     }
 
     /// The store could not keep something. Where it says that the disk is full, room is made for what comes next.

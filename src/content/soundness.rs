@@ -1,15 +1,17 @@
-//! What is known of the state of committed content: bytes rot, and the disk does not say so.
+//! What is known of the state of committed content: bytes rot, and the disk does not say so. What is known is known of a
+//! version: what was written to since is as unknown as what was never looked at.
 
 use moka::sync::Cache;
 
+use crate::content::store::Version;
 use crate::oci::Digest;
 
-/// Most contents of which it is remembered, a hundred bytes each; what is forgotten is hashed again when it is read.
+/// Most contents of which it is remembered, a hundred and fifty bytes each; what is forgotten is hashed again when it is read.
 const REMEMBERED: u64 = 100_000;
 
 /// Which contents were hashed, or could not be read, since this process began. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub(super) struct Soundness(Cache<Digest, State>);
+pub(super) struct Soundness(Cache<Digest, (Version, State)>);
 
 /// How a content was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,14 +26,14 @@ impl Soundness {
         Self(Cache::new(REMEMBERED))
     }
 
-    /// What is committed under `digest` was hashed, and is what it should be.
-    pub(super) fn found_sound(&self, digest: Digest) {
-        self.0.insert(digest, State::Sound);
+    /// The `version` under `digest` was hashed, and is what it should be.
+    pub(super) fn found_sound(&self, digest: Digest, version: Version) {
+        self.0.insert(digest, (version, State::Sound));
     }
 
-    /// What is committed under `digest` could not be read to its end.
-    pub(super) fn found_unreadable(&self, digest: Digest) {
-        self.0.insert(digest, State::Unreadable);
+    /// The `version` under `digest` could not be read to its end.
+    pub(super) fn found_unreadable(&self, digest: Digest, version: Version) {
+        self.0.insert(digest, (version, State::Unreadable));
     }
 
     /// What is committed under `digest` is there no more.
@@ -39,11 +41,11 @@ impl Soundness {
         self.0.invalidate(&digest);
     }
 
-    pub(super) fn is_sound(&self, digest: Digest) -> bool {
-        self.0.get(&digest) == Some(State::Sound)
+    pub(super) fn is_sound(&self, digest: Digest, version: Version) -> bool {
+        self.0.get(&digest) == Some((version, State::Sound))
     }
 
-    pub(super) fn is_unreadable(&self, digest: Digest) -> bool {
-        self.0.get(&digest) == Some(State::Unreadable)
+    pub(super) fn is_unreadable(&self, digest: Digest, version: Version) -> bool {
+        self.0.get(&digest) == Some((version, State::Unreadable))
     }
 }

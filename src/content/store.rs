@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,10 +16,14 @@ use crate::piece::Window;
 #[async_trait]
 pub trait ContentStore: Debug + Send + Sync {
     /// What is committed under `digest`, from now on known as used at this time.
-    async fn open(&self, digest: Digest) -> io::Result<Option<Stored>>;
+    async fn open(&self, digest: Digest) -> io::Result<Option<Committed>>;
 
     /// What is committed under `digest`, for whoever looks after the store: this is no use of it.
-    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>>;
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Committed>>;
+
+    /// What has this `version` under `digest` was hashed, and is what it should be. Returns the version that it has from now
+    /// on: one that no stranger has written to.
+    async fn confirm(&self, digest: Digest, version: Version) -> io::Result<Version>;
 
     /// All that is committed under digests whose first byte is `shard`, in no order.
     async fn list(&self, shard: u8) -> io::Result<Vec<Item>>;
@@ -56,7 +61,28 @@ pub enum Retention {
     Free,
 }
 
-/// Committed content.
+/// Committed content, as it was found.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its bytes.
+    pub stored: Stored,
+    /// Which bytes they are.
+    pub version: Version,
+}
+
+/// Tells what was committed from what was put in its place or written over it since, as far as a store can tell without
+/// reading it: what the medium loses by itself has the version that it had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// Which file or object it is.
+    pub object: u64,
+    /// How many bytes it has.
+    pub size: u64,
+    /// When it was written to last, if that was not by a store.
+    pub foreign: Option<SystemTime>,
+}
+
+/// Content that can be read, proven or not.
 #[derive(Debug, Clone)]
 pub struct Stored {
     /// How many bytes it has.
@@ -95,6 +121,6 @@ pub trait Draft: Debug + Send + Sync {
     /// A view of what was appended so far, good also after the commit.
     fn bytes(&self) -> Arc<dyn ReadAt>;
 
-    /// Makes it durable, then visible.
-    async fn commit(self: Box<Self>) -> io::Result<()>;
+    /// Makes it durable, then visible. Returns the version that it has.
+    async fn commit(self: Box<Self>) -> io::Result<Version>;
 }

@@ -7,13 +7,13 @@ use std::path::{Path, PathBuf};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bonafide::clock::SystemClock;
 use bonafide::content::{
-    ByteSize, ContentError, ContentStore, Draft, FlightError, Item, Length, Library, ReadAt, Reader, Retention,
-    Settings, Stored,
+    ByteSize, Committed, ContentError, ContentStore, Draft, FlightError, Item, Length, Library, ReadAt, Reader,
+    Retention, Settings, Stored, Version,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -30,6 +30,8 @@ use crate::said::Said;
 
 const MISMATCHES: &str = "bonafide_digest_mismatches_total";
 const FAILED: &str = "bonafide_content_failed_total";
+/// In nanoseconds: the grain of the times of last use.
+const MINUTE: u128 = 60_000_000_000;
 
 /// A library in a folder of its own.
 struct Shelf {
@@ -510,11 +512,60 @@ async fn content_is_hashed_again_once_a_start_for_all_who_read_it() {
         assert!(all.unwrap() == content);
     }
     shelf.settle().await;
-    // Rot from here on is for the background search, and for the client.
-    let mut rotten = content.clone();
+    // What no time tells of is for the background search, and for the client.
+    let file = shelf.committed_file(Digest::of(&content));
+    let (mut rotten, time) = (content.clone(), fs::metadata(&file).unwrap().modified().unwrap());
     rotten[0] ^= 1;
-    fs::write(shelf.committed_file(Digest::of(&content)), &rotten).unwrap();
+    fs::write(&file, &rotten).unwrap();
+    fs::File::open(&file).unwrap().set_modified(time).unwrap();
     assert!(read(shelf.reader(&content, &nowhere).await, content.len()).await.unwrap() == rotten);
+}
+
+fn write_in_place(file: &Path, bytes: &[u8]) {
+    fs::write(file, bytes).unwrap();
+}
+
+/// Leaves the time of modification as it is.
+fn replace(file: &Path, bytes: &[u8]) {
+    let (new, time) = (file.with_extension("new"), fs::metadata(file).unwrap().modified().unwrap());
+    fs::write(&new, bytes).unwrap();
+    fs::File::open(&new).unwrap().set_modified(time).unwrap();
+    fs::rename(&new, file).unwrap();
+}
+
+#[tokio::test]
+async fn what_was_written_to_is_hashed_again_and_fetched() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    let file = shelf.committed_file(Digest::of(&content));
+    let ways: [fn(&Path, &[u8]); 2] = [write_in_place, replace];
+    for (count, write) in (1..).zip(ways) {
+        shelf.keep(&content).await;
+        let mut rotten = content.clone();
+        rotten[500] ^= 1;
+        write(&file, &rotten);
+        // Whoever looks it up without reading it takes no trace away.
+        assert!(shelf.is_committed(&content).await);
+        let origin = FakeOrigin::whole(&content);
+        assert!(read(shelf.reader(&content, &origin).await, 1000).await.unwrap() == content);
+        shelf.settle().await;
+        assert_eq!((origin.fetches(), counted(&shelf.registry, MISMATCHES, &[])), (vec![0], count));
+        assert!(fs::read(&file).unwrap() == content);
+    }
+}
+
+#[tokio::test]
+async fn what_was_written_to_and_is_whole_is_as_good_as_what_was_never_touched() {
+    let (shelf, content) = (Shelf::new().await, content(1000));
+    shelf.keep(&content).await;
+    let file = shelf.committed_file(Digest::of(&content));
+    let nowhere = FakeOrigin::new([]);
+    let modified = || fs::metadata(&file).unwrap().modified().unwrap().duration_since(UNIX_EPOCH).unwrap();
+    fs::write(&file, &content).unwrap();
+    assert!(!modified().as_nanos().is_multiple_of(MINUTE));
+    assert!(read(shelf.reader(&content, &nowhere).await, 1000).await.unwrap() == content);
+    shelf.settle().await;
+    assert!(modified().as_nanos().is_multiple_of(MINUTE), "its uses can be marked again");
+    assert!(read(shelf.reader(&content, &nowhere).await, 1000).await.unwrap() == content);
 }
 
 #[tokio::test]
@@ -601,6 +652,8 @@ async fn a_folder_that_cannot_be_used_is_named_at_start() {
 #[derive(Debug)]
 struct Letter;
 
+const LETTER: Version = Version { object: 0, size: 1, foreign: None };
+
 #[async_trait]
 impl Draft for Letter {
     async fn append(&mut self, _: Vec<Bytes>) -> io::Result<()> {
@@ -611,8 +664,8 @@ impl Draft for Letter {
         Arc::new(Self)
     }
 
-    async fn commit(self: Box<Self>) -> io::Result<()> {
-        Ok(())
+    async fn commit(self: Box<Self>) -> io::Result<Version> {
+        Ok(LETTER)
     }
 }
 
@@ -629,13 +682,17 @@ struct Late(AtomicBool);
 
 #[async_trait]
 impl ContentStore for Late {
-    async fn open(&self, _: Digest) -> io::Result<Option<Stored>> {
+    async fn open(&self, _: Digest) -> io::Result<Option<Committed>> {
         let is_there = self.0.swap(true, Ordering::SeqCst);
-        Ok(is_there.then(|| Stored { size: 1, bytes: Arc::new(Letter) }))
+        Ok(is_there.then(|| Committed { stored: Stored { size: 1, bytes: Arc::new(Letter) }, version: LETTER }))
     }
 
-    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Committed>> {
         self.open(digest).await
+    }
+
+    async fn confirm(&self, _: Digest, version: Version) -> io::Result<Version> {
+        Ok(version)
     }
 
     async fn list(&self, _: u8) -> io::Result<Vec<Item>> {

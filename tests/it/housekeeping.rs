@@ -116,6 +116,20 @@ async fn what_was_not_used_for_longest_is_evicted_when_there_is_too_much() {
 }
 
 #[tokio::test]
+async fn what_was_used_while_the_clock_was_ahead_is_no_younger_than_what_is_used_now() {
+    let house = House::new(0).await;
+    let year = Duration::from_hours(365 * 24);
+    let [ahead, second] = [house.fetch(1).await, house.fetch(2).await];
+    house.clock.advance(year);
+    house.use_again(ahead).await;
+    house.clock.go_back(year);
+    house.use_again(ahead).await;
+    house.use_again(second).await;
+    house.library.prune(ByteSize::new(SIZE as u64)).await.unwrap();
+    assert!(!house.is_kept(ahead) && house.is_kept(second));
+}
+
+#[tokio::test]
 async fn what_comes_later_is_kept_within_the_bound_as_well() {
     let house = House::new(0).await;
     let stop = CancellationToken::new();

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bonafide::content::{
-    ByteSize, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader, Retention, Settings,
-    Stored,
+    ByteSize, Committed, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader, Retention,
+    Settings, Stored, Version,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use jiff::Timestamp;
 use prometheus::Registry;
 use tokio_util::task::TaskTracker;
 
@@ -52,7 +53,13 @@ struct Failing {
     step: Step,
     kind: io::ErrorKind,
     broken: Arc<AtomicBool>,
-    kept: Arc<Mutex<BTreeMap<Digest, Vec<u8>>>>,
+    kept: Arc<Mutex<BTreeMap<Digest, Kept>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Kept {
+    bytes: Arc<Memory>,
+    commits: u64,
 }
 
 #[derive(Debug, Default)]
@@ -63,6 +70,12 @@ struct FailingDraft {
     store: Failing,
     digest: Digest,
     bytes: Arc<Memory>,
+}
+
+impl Kept {
+    fn version(&self) -> Version {
+        Version { object: self.commits, size: self.bytes.0.lock().unwrap().len() as u64, foreign: None }
+    }
 }
 
 impl Failing {
@@ -81,18 +94,32 @@ impl Failing {
 
 #[async_trait]
 impl ContentStore for Failing {
-    async fn open(&self, digest: Digest) -> io::Result<Option<Stored>> {
+    async fn open(&self, digest: Digest) -> io::Result<Option<Committed>> {
         self.reach(Step::Open)?;
-        let found = self.kept.lock().unwrap().get(&digest).cloned();
-        Ok(found.map(|bytes| Stored { size: bytes.len() as u64, bytes: Arc::new(Memory(Mutex::new(bytes))) }))
+        let Some(kept) = self.kept.lock().unwrap().get(&digest).cloned() else { return Ok(None) };
+        let version = kept.version();
+        let stored = Stored { size: version.size, bytes: kept.bytes };
+        Ok(Some(Committed { stored, version }))
     }
 
-    async fn inspect(&self, digest: Digest) -> io::Result<Option<Stored>> {
+    async fn inspect(&self, digest: Digest) -> io::Result<Option<Committed>> {
         self.open(digest).await
     }
 
-    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
-        Ok(Vec::new())
+    async fn confirm(&self, _: Digest, version: Version) -> io::Result<Version> {
+        Ok(version)
+    }
+
+    async fn list(&self, shard: u8) -> io::Result<Vec<Item>> {
+        let kept = self.kept.lock().unwrap();
+        let here = kept.iter().filter(|(digest, _)| digest.hex().starts_with(&format!("{shard:02x}")));
+        let item = |(digest, kept): (&Digest, &Kept)| Item {
+            digest: *digest,
+            size: kept.version().size,
+            used: Timestamp::UNIX_EPOCH,
+            retention: Retention::Free,
+        };
+        Ok(here.map(item).collect())
     }
 
     async fn begin(&self, digest: Digest, _: Option<u64>) -> io::Result<Box<dyn Draft>> {
@@ -126,11 +153,14 @@ impl Draft for FailingDraft {
         Arc::clone(&self.bytes) as _
     }
 
-    async fn commit(self: Box<Self>) -> io::Result<()> {
+    async fn commit(self: Box<Self>) -> io::Result<Version> {
         self.store.reach(Step::Commit)?;
-        let bytes = self.bytes.0.lock().unwrap().clone();
-        self.store.kept.lock().unwrap().insert(self.digest, bytes);
-        Ok(())
+        let mut kept = self.store.kept.lock().unwrap();
+        let commits = kept.get(&self.digest).map_or(0, |before| before.commits) + 1;
+        let committed = Kept { bytes: Arc::clone(&self.bytes), commits };
+        let version = committed.version();
+        kept.insert(self.digest, committed);
+        Ok(version)
     }
 }
 
