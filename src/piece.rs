@@ -1,7 +1,9 @@
 //! What content hands to a connection: bytes, or the window of a file, which the operating system sends without anybody
 //! reading it.
 
+use std::fmt::Debug;
 use std::fs::File;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -35,12 +37,32 @@ pub struct Window {
     file: Arc<File>,
     offset: u64,
     length: usize,
+    watch: Option<Arc<dyn Watch>>,
+}
+
+/// Is told what is wrong with a file by whoever sends it: nobody else reads it.
+pub trait Watch: Debug + Send + Sync {
+    /// Its bytes could not be read, or are not there.
+    fn cannot_be_read(&self, error: &io::Error);
 }
 
 impl Window {
     /// The `length` bytes of `file` from `offset` on. Nothing if there are none, or more than fit a window.
     pub fn new(file: Arc<File>, offset: u64, length: usize) -> Option<Self> {
-        (1..=WINDOW_BYTES).contains(&length).then_some(Self { file, offset, length })
+        (1..=WINDOW_BYTES).contains(&length).then_some(Self { file, offset, length, watch: None })
+    }
+
+    /// The same, of which `watch` is told if it cannot be read.
+    #[must_use]
+    pub fn watched(self, watch: Arc<dyn Watch>) -> Self {
+        Self { watch: Some(watch), ..self }
+    }
+
+    /// Says that it could not be read.
+    pub fn cannot_be_read(&self, error: &io::Error) {
+        if let Some(watch) = &self.watch {
+            watch.cannot_be_read(error);
+        }
     }
 
     /// The file, in which other things may lie before and behind it.
@@ -60,7 +82,8 @@ impl Window {
 
     /// What is left of it after its first `sent` bytes; nothing if that is all of it.
     pub fn after(self, sent: usize) -> Option<Self> {
-        Self::new(self.file, self.offset + sent as u64, self.length.saturating_sub(sent))
+        let length = self.length.checked_sub(sent).filter(|left| *left > 0)?;
+        Some(Self { offset: self.offset + sent as u64, length, ..self })
     }
 }
 

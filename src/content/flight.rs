@@ -15,7 +15,7 @@ use crate::content::intake::{Intake, gather};
 use crate::content::origin::OriginBody;
 use crate::content::passage::Handover;
 use crate::content::shelf::{Shelf, chunk, hash};
-use crate::content::store::{Committed, Draft, ReadAt, Stored, Version};
+use crate::content::store::{Committed, Draft, ReadAt, Stored};
 use crate::content::supply::{Broken, Supply, Wanted};
 use crate::oci::Hasher;
 
@@ -130,7 +130,8 @@ impl Flight {
             let read = stored.bytes.read_at(written, chunk(stored.size - written)).await;
             let piece = match read {
                 Ok(piece) => piece,
-                Err(error) => return self.unreadable(version, written, error),
+                // Fetched instead: now if nobody has seen a byte of it, else when it is asked for next.
+                Err(error) => return if written == 0 { Ok(None) } else { Err(error) },
             };
             written += piece.len() as u64;
             hasher = hash(hasher, vec![piece]).await?;
@@ -147,15 +148,6 @@ impl Flight {
         self.shelf.discard_if_possible(digest, found).await;
         let is_unseen = chunk(stored.size) as u64 == stored.size;
         if is_unseen { Ok(None) } else { Err(Broken::Mismatch { wanted: digest, found }.into()) }
-    }
-
-    /// It is fetched instead: now if nobody has seen a byte of it, else when it is asked for next.
-    fn unreadable(&self, version: Version, seen: u64, error: io::Error) -> io::Result<Option<Stored>> {
-        let digest = self.wanted.digest;
-        self.shelf.soundness.found_unreadable(digest, version);
-        let again = io::Error::new(error.kind(), error.to_string());
-        let nothing: Option<Stored> = self.shelf.or_absent(digest, Err(error));
-        if seen == 0 { Ok(nothing) } else { Err(again) }
     }
 
     fn publish(&self, intake: &Intake, supply: &Supply) {

@@ -148,7 +148,10 @@ impl Housekeeping {
             // Evicted since it was listed.
             Ok(None) => return Ok(Condition::Whole),
             Ok(Some(committed)) => committed,
-            Err(error) => return Ok(unreadable(digest, error)),
+            Err(error) => {
+                self.shelf.soundness.cannot_be_read(digest, &error);
+                return Ok(Condition::Unreadable(error));
+            }
         };
         self.shelf.metrics.scrubbed.inc_by(stored.size);
         match digest_of(&stored, pace).await {
@@ -160,18 +163,16 @@ impl Housekeeping {
                 self.shelf.discard(digest, found).await?;
                 Ok(Condition::Damaged { found })
             }
-            Err(error) => Ok(unreadable(digest, error)),
+            Err(error) => {
+                self.shelf.soundness.found_unreadable(digest, version, &error);
+                Ok(Condition::Unreadable(error))
+            }
         }
     }
 
     async fn list(&self, shard: u8) -> Result<Vec<Item>, ContentError> {
         self.shelf.store.list(shard).await.map_err(|source| ContentError::List { source })
     }
-}
-
-fn unreadable(digest: Digest, error: io::Error) -> Condition {
-    tracing::warn!(%digest, %error, "stored content cannot be read");
-    Condition::Unreadable(error)
 }
 
 /// One content that was looked at.

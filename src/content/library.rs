@@ -77,7 +77,8 @@ impl Library {
         let metrics = Metrics::register(registry)?;
         let usage = Usage::new(settings.max_size.bytes(), metrics.bytes.clone());
         let flights = Flights::new(metrics.fetches.clone());
-        let shelf = Arc::new(Shelf { store, metrics, usage, soundness: Soundness::new() });
+        let soundness = Soundness::new(metrics.unreadable.clone());
+        let shelf = Arc::new(Shelf { store, metrics, usage, soundness });
         let housekeeping = Housekeeping { shelf: Arc::clone(&shelf), in_memory: manifests.clone() };
         Ok(Self { shelf, manifests, flights, tasks, housekeeping, scrub_rate: settings.scrub_rate })
     }
@@ -143,7 +144,7 @@ impl Library {
     async fn manifest_from_store(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
         let length = Length::AtMost(limits::MANIFEST_BYTES);
         let Some(Committed { stored, .. }) = self.shelf.committed(digest, length).await? else { return Ok(None) };
-        let Some((bytes, found)) = self.shelf.or_absent(digest, read_and_hash(&stored).await) else { return Ok(None) };
+        let Ok((bytes, found)) = read_and_hash(&stored).await else { return Ok(None) };
         if found != digest {
             self.shelf.discard_if_possible(digest, found).await;
             return Ok(None);

@@ -34,7 +34,7 @@ impl Metrics {
         )?;
         let unreadable = IntCounter::new(
             "bonafide_content_unreadable_total",
-            "Kept contents that could not be read when asked for",
+            "Kept contents that could not be read: they are fetched again when asked for",
         )?;
         let unkept = IntCounter::new(
             "bonafide_content_unkept_total",

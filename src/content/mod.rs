@@ -24,6 +24,7 @@ mod soundness;
 mod store;
 mod supply;
 mod usage;
+mod watched;
 
 pub use error::{ContentError, FlightError};
 pub use housekeeping::{Amount, Condition, Kept, Seen};

@@ -15,6 +15,7 @@ use crate::content::settings::ByteSize;
 use crate::content::soundness::Soundness;
 use crate::content::store::{Committed, ContentStore, ReadAt, Stored, Version};
 use crate::content::usage::Usage;
+use crate::content::watched::watched;
 use crate::oci::{Digest, Hasher};
 
 /// How much is read or written at once: large enough that a system call is cheap beside the copy, small enough that a
@@ -68,31 +69,28 @@ impl Shelf {
     /// # Errors
     /// [`ContentError::Length`]: the content is whole, and has another length.
     pub(super) async fn committed(&self, digest: Digest, length: Length) -> Result<Option<Committed>, ContentError> {
-        let opened = self.or_absent(digest, self.store.open(digest).await).flatten();
-        let Some(Committed { stored, version }) = opened else { return Ok(None) };
+        let opened = self.store.open(digest).await;
+        let Some(committed) = self.or_absent(digest, opened).flatten() else { return Ok(None) };
+        let Committed { stored, version } = watched(committed, digest, &self.soundness);
         if self.soundness.is_unreadable(digest, version) {
             return Ok(None);
         }
         if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
             return Ok(Some(Committed { stored, version }));
         }
-        match self.or_absent(digest, digest_of(&stored, Pace::Full).await) {
-            Some(found) if found == digest => Err(ContentError::Length { digest, size: stored.size }),
-            Some(found) => {
+        match digest_of(&stored, Pace::Full).await {
+            Ok(found) if found == digest => Err(ContentError::Length { digest, size: stored.size }),
+            Ok(found) => {
                 self.discard_if_possible(digest, found).await;
                 Ok(None)
             }
-            None => Ok(None),
+            Err(_) => Ok(None),
         }
     }
 
-    /// What was read of `digest`; nothing, said and counted, if it could not be read.
-    pub(super) fn or_absent<T>(&self, digest: Digest, read: io::Result<T>) -> Option<T> {
-        read.inspect_err(|error| {
-            self.metrics.unreadable.inc();
-            tracing::warn!(%digest, %error, "stored content cannot be read, it is fetched again");
-        })
-        .ok()
+    /// What was opened under `digest`; nothing, said and counted, if that failed.
+    fn or_absent<T>(&self, digest: Digest, opened: io::Result<T>) -> Option<T> {
+        opened.inspect_err(|error| self.soundness.cannot_be_read(digest, error)).ok()
     }
 
     /// The `version` under `digest` was hashed, and is what it should be.

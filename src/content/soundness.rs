@@ -1,7 +1,10 @@
 //! What is known of the state of committed content: bytes rot, and the disk does not say so. What is known is known of a
 //! version: what was written to since is as unknown as what was never looked at.
 
+use std::io;
+
 use moka::sync::Cache;
+use prometheus::IntCounter;
 
 use crate::content::store::Version;
 use crate::oci::Digest;
@@ -11,7 +14,10 @@ const REMEMBERED: u64 = 100_000;
 
 /// Which contents were hashed, or could not be read, since this process began. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub(super) struct Soundness(Cache<Digest, (Version, State)>);
+pub(super) struct Soundness {
+    found: Cache<Digest, (Version, State)>,
+    unreadable: IntCounter,
+}
 
 /// How a content was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,31 +27,38 @@ enum State {
 }
 
 impl Soundness {
-    /// Nothing is known yet.
-    pub(super) fn new() -> Self {
-        Self(Cache::new(REMEMBERED))
+    /// Nothing is known yet. What cannot be read is counted by `unreadable`.
+    pub(super) fn new(unreadable: IntCounter) -> Self {
+        Self { found: Cache::new(REMEMBERED), unreadable }
     }
 
     /// The `version` under `digest` was hashed, and is what it should be.
     pub(super) fn found_sound(&self, digest: Digest, version: Version) {
-        self.0.insert(digest, (version, State::Sound));
+        self.found.insert(digest, (version, State::Sound));
     }
 
     /// The `version` under `digest` could not be read to its end.
-    pub(super) fn found_unreadable(&self, digest: Digest, version: Version) {
-        self.0.insert(digest, (version, State::Unreadable));
+    pub(super) fn found_unreadable(&self, digest: Digest, version: Version, error: &io::Error) {
+        self.found.insert(digest, (version, State::Unreadable));
+        self.cannot_be_read(digest, error);
+    }
+
+    /// What is committed under `digest` could not even be opened.
+    pub(super) fn cannot_be_read(&self, digest: Digest, error: &io::Error) {
+        self.unreadable.inc();
+        tracing::warn!(%digest, %error, "stored content cannot be read, it is fetched again when it is asked for");
     }
 
     /// What is committed under `digest` is there no more.
     pub(super) fn forget(&self, digest: Digest) {
-        self.0.invalidate(&digest);
+        self.found.invalidate(&digest);
     }
 
     pub(super) fn is_sound(&self, digest: Digest, version: Version) -> bool {
-        self.0.get(&digest) == Some((version, State::Sound))
+        self.found.get(&digest) == Some((version, State::Sound))
     }
 
     pub(super) fn is_unreadable(&self, digest: Digest, version: Version) -> bool {
-        self.0.get(&digest) == Some((version, State::Unreadable))
+        self.found.get(&digest) == Some((version, State::Unreadable))
     }
 }

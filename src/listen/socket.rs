@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
 use rustix::net::{SendFlags, send};
 use tokio::net::TcpStream;
 
@@ -83,7 +84,7 @@ impl Write for Socket {
 /// # Errors
 /// [`io::ErrorKind::UnexpectedEof`] if the file was cut off.
 fn send_window(stream: &TcpStream, window: &Window) -> io::Result<usize> {
-    match send_file(stream, window) {
+    let sent = match send_file(stream, window) {
         Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file was cut off while it was sent")),
         // Not from this file system, or not at all: a filter of system calls says so with any of the last ones.
         Err(error)
@@ -95,7 +96,17 @@ fn send_window(stream: &TcpStream, window: &Window) -> io::Result<usize> {
             send_copy(stream, window)
         }
         sent => sent,
-    }
+    };
+    sent.inspect_err(|error| {
+        if is_of_the_file(error) {
+            window.cannot_be_read(error);
+        }
+    })
+}
+
+/// Whether it is the file that failed, and not the connection.
+fn is_of_the_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::UnexpectedEof || Errno::from_io_error(error) == Some(Errno::IO)
 }
 
 #[cfg(target_os = "linux")]
@@ -121,7 +132,7 @@ mod tests {
     use std::convert::Infallible;
     use std::fs::File;
     use std::io::Write as _;
-    use std::sync::Arc;
+    use std::sync::{Arc, Mutex};
 
     use bytes::{Buf, Bytes};
     use futures_util::future::{join, poll_fn};
@@ -136,7 +147,7 @@ mod tests {
     use super::*;
     use crate::listen::Body;
     use crate::listen::activity::Activity;
-    use crate::piece::{Piece, WINDOW_BYTES};
+    use crate::piece::{Piece, WINDOW_BYTES, Watch};
 
     /// A socket whose client is the other end, and how to hand it windows. Little fits between them.
     async fn connected() -> (Socket, Windows, TcpStream) {
@@ -247,6 +258,50 @@ mod tests {
         let mut taken = [0; 2];
         client.read_exact(&mut taken).await.unwrap();
         assert_eq!(&taken, b"bc");
+    }
+
+    /// Remembers what it was told.
+    #[derive(Debug, Default)]
+    struct Told(Mutex<Vec<io::ErrorKind>>);
+
+    impl Watch for Told {
+        fn cannot_be_read(&self, error: &io::Error) {
+            self.0.lock().unwrap().push(error.kind());
+        }
+    }
+
+    /// What the watch of the first bytes of `file` is told when they are sent.
+    async fn told_of(file: &Arc<File>) -> Vec<io::ErrorKind> {
+        let (mut socket, windows, _client) = connected().await;
+        let told = Arc::new(Told::default());
+        let stand_in = windows.hand_over(window(file, 0, 10).watched(Arc::clone(&told) as _)).unwrap();
+        write_all(&mut socket, vec![stand_in]).await.unwrap_err();
+        std::mem::take(&mut told.0.lock().unwrap())
+    }
+
+    #[tokio::test]
+    async fn of_a_file_that_is_cut_off_its_watch_is_told() {
+        assert_eq!(told_of(&file(b"abc")).await, [io::ErrorKind::UnexpectedEof]);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn of_a_file_that_cannot_be_read_its_watch_is_told() {
+        // No process has memory at the address 0: that is an input/output error, as a bad sector is.
+        let file = Arc::new(File::open("/proc/self/mem").unwrap());
+        assert_eq!(told_of(&file).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn of_a_client_that_leaves_the_watch_of_a_file_is_told_nothing() {
+        let (mut socket, windows, client) = connected().await;
+        let (content, told) = (content(), Arc::new(Told::default()));
+        let window = window(&file(&content), 0, WINDOW_BYTES).watched(Arc::clone(&told) as _);
+        let stand_in = windows.hand_over(window).unwrap();
+        client.set_zero_linger().unwrap();
+        drop(client);
+        write_all(&mut socket, vec![stand_in]).await.unwrap_err();
+        assert!(told.0.lock().unwrap().is_empty());
     }
 
     #[tokio::test]

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bonafide::content::{
-    ByteSize, Committed, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader, Retention,
-    Settings, Stored, Version,
+    ByteSize, Committed, Condition, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader,
+    Retention, Seen, Settings, Stored, Version,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use crate::origin::{FakeOrigin, Tap, body};
 
 const UNKEPT: &str = "bonafide_content_unkept_total";
 const FAILED: &str = "bonafide_content_failed_total";
+const UNREADABLE: &str = "bonafide_content_unreadable_total";
 const SIZE: usize = 100_000;
 const PIECE: usize = 10_000;
 
@@ -36,6 +37,8 @@ enum Step {
     /// Once so many bytes are written.
     Append(u64),
     Commit,
+    /// What is kept, beyond so many bytes.
+    Read(u64),
 }
 
 /// What keeps a store from doing its work: out of room, out of leave, out of files, broken.
@@ -64,6 +67,13 @@ struct Kept {
 
 #[derive(Debug, Default)]
 struct Memory(Mutex<Vec<u8>>);
+
+/// What is kept, as long as its store can read.
+#[derive(Debug)]
+struct Opened {
+    store: Failing,
+    bytes: Arc<Memory>,
+}
 
 #[derive(Debug)]
 struct FailingDraft {
@@ -98,7 +108,7 @@ impl ContentStore for Failing {
         self.reach(Step::Open)?;
         let Some(kept) = self.kept.lock().unwrap().get(&digest).cloned() else { return Ok(None) };
         let version = kept.version();
-        let stored = Stored { size: version.size, bytes: kept.bytes };
+        let stored = Stored { size: version.size, bytes: Arc::new(Opened { store: self.clone(), bytes: kept.bytes }) };
         Ok(Some(Committed { stored, version }))
     }
 
@@ -173,6 +183,18 @@ impl ReadAt for Memory {
     }
 }
 
+#[async_trait]
+impl ReadAt for Opened {
+    async fn read_at(&self, offset: u64, length: usize) -> io::Result<Bytes> {
+        if let Step::Read(until) = self.store.step
+            && offset + length as u64 > until
+        {
+            self.store.reach(self.store.step)?;
+        }
+        self.bytes.read_at(offset, length).await
+    }
+}
+
 /// Delivers from any offset, in small pieces, as often as it is asked.
 struct Generous {
     content: Vec<u8>,
@@ -212,9 +234,18 @@ struct World {
 
 impl World {
     fn failing(step: Step, kind: io::ErrorKind) -> Self {
+        Self::over(Failing::at(step, kind))
+    }
+
+    /// The same store after a restart.
+    fn restarted(self) -> Self {
+        Self::over(self.store)
+    }
+
+    fn over(store: Failing) -> Self {
         let settings =
             Settings { path: PathBuf::new(), max_size: ByteSize::new(u64::MAX), scrub_rate: ByteSize::new(0) };
-        let (store, tasks, registry) = (Failing::at(step, kind), TaskTracker::new(), Registry::new());
+        let (tasks, registry) = (TaskTracker::new(), Registry::new());
         let library = Library::new(Arc::new(store.clone()), &settings, tasks.clone(), &registry).unwrap();
         let content = (0..SIZE).map(|at| u8::try_from((at / 251 + at) % 256).unwrap()).collect();
         let origin = Arc::new(Generous { content, fetches: Mutex::default() });
@@ -382,9 +413,54 @@ async fn a_manifest_that_cannot_be_kept_is_served_from_memory() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_any_more_is_counted_and_fetched_for_who_asks_next() {
+    for kind in [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof] {
+        let world = World::failing(Step::Read(SIZE as u64 / 2), kind);
+        assert!(read(world.reader().await, 0..SIZE).await.unwrap() == world.origin.content);
+        assert!(world.is_kept().await);
+        // What the disk can read of it is served, as long as nobody asks for more.
+        read(world.reader().await, 0..SIZE / 4).await.unwrap();
+        assert_eq!(counted(&world.registry, UNREADABLE, &[]), 0);
+        assert_eq!(read(world.reader().await, 0..SIZE).await.unwrap_err().kind(), kind);
+        assert_eq!((world.fetches(), counted(&world.registry, UNREADABLE, &[])), (vec![0], 1));
+        assert!(read(world.reader().await, 0..SIZE).await.unwrap() == world.origin.content);
+        assert!(world.is_kept().await);
+        world.store.repair();
+        assert!(read(world.reader().await, 0..SIZE).await.unwrap() == world.origin.content);
+        assert_eq!(world.fetches(), [0, 0], "what was fetched in its place is kept");
+    }
+}
+
+#[tokio::test]
+async fn what_the_search_for_damage_cannot_read_is_counted_and_fetched_for_who_asks_next() {
+    let world = World::failing(Step::Read(SIZE as u64 / 2), io::ErrorKind::Other);
+    read(world.reader().await, 0..SIZE).await.unwrap();
+    assert!(world.is_kept().await);
+    let mut unreadable = 0;
+    let look = |seen: &Seen| unreadable += u32::from(matches!(seen.condition, Condition::Unreadable(_)));
+    world.library.check(look).await.unwrap();
+    assert_eq!((unreadable, counted(&world.registry, UNREADABLE, &[])), (1, 1));
+    assert!(read(world.reader().await, 0..SIZE).await.unwrap() == world.origin.content);
+    assert_eq!(world.fetches(), [0, 0]);
+}
+
+#[tokio::test]
+async fn a_manifest_that_cannot_be_read_any_more_is_kept_anew() {
+    let world = World::failing(Step::Read(0), io::ErrorKind::Other);
+    let manifest = Bytes::from_static(b"{}");
+    let digest = Digest::of(&manifest);
+    world.library.keep_manifest(digest, manifest.clone()).await.unwrap();
+    let world = world.restarted();
+    assert_eq!(world.library.manifest(digest).await.unwrap(), None);
+    assert_eq!(counted(&world.registry, UNREADABLE, &[]), 1);
+    world.library.keep_manifest(digest, manifest).await.unwrap();
+    assert_eq!(world.store.kept.lock().unwrap()[&digest].commits, 2);
+}
+
+#[tokio::test]
 async fn content_that_cannot_be_read_is_absent_and_counted() {
     let world = World::failing(Step::Open, io::ErrorKind::PermissionDenied);
     assert_eq!(world.library.manifest(Digest::of(b"{}")).await.unwrap(), None);
     assert!(world.library.blob(Digest::of(b"layer"), Length::Exactly(5)).await.unwrap().is_none());
-    assert_eq!(counted(&world.registry, "bonafide_content_unreadable_total", &[]), 2);
+    assert_eq!(counted(&world.registry, UNREADABLE, &[]), 2);
 }
