@@ -3,6 +3,7 @@
 
 use std::env;
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -93,29 +94,37 @@ fn lie(random: &mut Random, things: &[Thing]) -> Fault {
     }
 }
 
-/// Damages content, as a disk does behind the back of the program.
+/// Damages content behind the back of the program. Who has it open reads on: files are replaced.
 fn vandalise(bed: &Bed, random: &mut Random) {
     let files = bed.content_files();
     if files.is_empty() {
         return;
     }
     let file = &files[random.below(files.len())];
-    let mut bytes = fs::read(file).unwrap();
+    let bytes = fs::read(file);
+    // It may be found out, or mended, at this moment.
+    let Some(mut bytes) = bytes.ok().filter(|bytes| !bytes.is_empty()) else { return };
     let at = random.below(bytes.len());
     match random.below(3) {
-        0 => fs::remove_file(file).unwrap(),
-        1 => fs::write(file, &bytes[..at]).unwrap(),
+        0 => drop(fs::remove_file(file)),
+        1 => replace(bed, file, &bytes[..at]),
         _ => {
             bytes[at] ^= 1;
-            fs::write(file, bytes).unwrap();
+            replace(bed, file, &bytes);
         }
     }
+}
+
+fn replace(bed: &Bed, file: &Path, bytes: &[u8]) {
+    let aside = bed.path("aside");
+    fs::write(&aside, bytes).unwrap();
+    fs::rename(aside, file).unwrap();
 }
 
 async fn trouble(bed: &mut Bed, random: &mut Random, front: &watch::Sender<String>) {
     let things = bed.things();
     match random.below(12) {
-        0 | 1 => {
+        0 => {
             bed.kill();
             vandalise(bed, random);
             vandalise(bed, random);
@@ -123,6 +132,7 @@ async fn trouble(bed: &mut Bed, random: &mut Random, front: &watch::Sender<Strin
             assert_eq!(bed.partial_files(), 0, "what a killed process left is gone");
             front.send_replace(bed.front());
         }
+        1 => vandalise(bed, random),
         2 => limit_for_a_while(bed, Resource::Fsize, 100_000 + random.below(LAYER) as u64).await,
         3 => limit_for_a_while(bed, Resource::Nofile, bed.open_files() + random.below(4) as u64).await,
         4 => {
@@ -169,7 +179,9 @@ async fn whatever_happens_no_client_gets_a_wrong_byte_and_the_store_is_whole_in_
     }
     assert!(got.load(Ordering::Relaxed) > 0, "nobody got anything");
     bed.registry.clear_faults();
-    // What was bent while the program was down is found out by whoever reads it first, and mended.
+    bed.kill();
+    bed.start();
+    // What was bent is found out by whoever reads it first after a start, and mended.
     bed.pull_in_the_end(&things).await;
     bed.registry.stop().await;
     bed.pull_in_the_end(&things).await;
