@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use crate::content::breakage;
 use crate::content::error::FlightError;
 use crate::content::flights::Listing;
-use crate::content::intake::{Intake, gather};
+use crate::content::intake::{Intake, receive};
 use crate::content::origin::OriginBody;
 use crate::content::passage::Handover;
 use crate::content::shelf::{Shelf, chunk, hash};
@@ -99,14 +99,15 @@ impl Flight {
         };
         let mut intake = Intake::new(draft);
         self.publish(&intake, &supply);
-        while let Some(first) = supply.next().await? {
-            let pieces = gather(first, &mut supply);
-            if let Err(error) = intake.write(&pieces).await {
-                supply.give_back(pieces);
+        loop {
+            let room = intake.room(&self.shelf.memory).await?;
+            let Some(batch) = receive(&mut supply, room).await? else { break };
+            if let Err(error) = intake.write(&batch.pieces).await {
+                supply.give_back(batch.pieces);
                 return self.hand_over(supply, Some(intake), error).await;
             }
             self.publish(&intake, &supply);
-            intake.hash(pieces).await?;
+            intake.hash(batch).await?;
         }
         self.prove(intake).await
     }

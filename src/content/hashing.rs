@@ -2,10 +2,13 @@
 
 use std::io;
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use crate::content::memory::Room;
 use crate::oci::Hasher;
 
 /// How many times what arrived together may wait to be hashed, before what comes next has to wait.
@@ -17,14 +20,21 @@ const WAITING: usize = 2;
 /// of which wait for their origin.
 #[derive(Debug)]
 pub(super) struct Hashing {
-    waiting: mpsc::Sender<Vec<Bytes>>,
+    waiting: mpsc::Sender<Batch>,
     work: JoinHandle<Work>,
 }
 
 #[derive(Debug)]
 struct Work {
     hasher: Hasher,
-    waiting: mpsc::Receiver<Vec<Bytes>>,
+    waiting: mpsc::Receiver<Batch>,
+}
+
+/// What arrived together, and the memory that it takes until it is hashed.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) pieces: Vec<Bytes>,
+    pub(super) room: Room,
 }
 
 impl Hashing {
@@ -35,11 +45,11 @@ impl Hashing {
         Self { waiting: sender, work: spawn_blocking(|| work) }
     }
 
-    /// Has `pieces` hashed after all that came before them. Returns before they are, unless too much waits.
+    /// Has `batch` hashed after all that came before them. Returns before they are, unless too much waits.
     ///
     /// # Errors
     /// The program is shutting down.
-    pub(super) async fn push(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
+    pub(super) async fn push(&mut self, batch: Batch) -> io::Result<()> {
         let room = loop {
             tokio::select! {
                 biased;
@@ -48,12 +58,28 @@ impl Hashing {
                 work = &mut self.work => self.work = go_on(work)?,
             }
         };
-        room.send(pieces);
+        room.send(batch);
         // Where it is about to end, the next to come, or the end, has it go on.
         if self.work.is_finished() {
             self.work = go_on((&mut self.work).await)?;
         }
         Ok(())
+    }
+
+    /// Waits for `other`, while what waits here is hashed: the room that `other` waits for may be that of what waits here.
+    ///
+    /// # Errors
+    /// As [`Hashing::push`], and those of `other`.
+    pub(super) async fn meanwhile<T>(&mut self, other: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+        let mut other = pin!(other);
+        loop {
+            let is_behind = self.waiting.capacity() < WAITING;
+            tokio::select! {
+                biased;
+                outcome = &mut other => return outcome,
+                work = &mut self.work, if is_behind => self.work = go_on(work)?,
+            }
+        }
     }
 
     /// The hasher once it has taken in everything.
@@ -78,10 +104,11 @@ fn go_on(work: Result<Work, JoinError>) -> io::Result<JoinHandle<Work>> {
 impl Work {
     /// Hashes until nothing waits.
     fn work_off(mut self) -> Self {
-        while let Ok(pieces) = self.waiting.try_recv() {
+        while let Ok(Batch { pieces, room }) = self.waiting.try_recv() {
             for piece in &pieces {
                 self.hasher.update(piece);
             }
+            drop((pieces, room));
         }
         self
     }
@@ -89,8 +116,30 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::content::memory::Memory;
     use crate::oci::Digest;
+
+    async fn batch(pieces: Vec<Bytes>) -> Batch {
+        Batch { pieces, room: Memory::new().reserve(1).await.unwrap() }
+    }
+
+    #[tokio::test]
+    async fn what_waits_to_be_hashed_does_not_keep_its_room_from_what_waits_for_that() {
+        let memory = Memory::new();
+        let room = memory.reserve(1 << 20).await.unwrap();
+        let mut hashing = Hashing::new();
+        while !hashing.work.is_finished() {
+            tokio::task::yield_now().await;
+        }
+        // As if it had run out of work a moment before.
+        hashing.waiting.send(Batch { pieces: vec![Bytes::from_static(b"x")], room }).await.unwrap();
+        let all = hashing.meanwhile(memory.reserve(128 << 20));
+        tokio::time::timeout(Duration::from_secs(30), all).await.expect("it is hashed").unwrap();
+        assert_eq!(hashing.finish().await.unwrap().finish(), Digest::of(b"x"));
+    }
 
     #[tokio::test]
     async fn what_comes_in_many_pieces_has_the_digest_of_the_whole() {
@@ -99,7 +148,7 @@ mod tests {
             let mut hashing = Hashing::new();
             for together in content.chunks(length) {
                 let pieces = together.chunks(length.div_ceil(3)).map(Bytes::copy_from_slice).collect();
-                hashing.push(pieces).await.unwrap();
+                hashing.push(batch(pieces).await).await.unwrap();
             }
             assert_eq!(hashing.finish().await.unwrap().finish(), Digest::of(&content));
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::content::hashing::Hashing;
+use crate::content::hashing::{Batch, Hashing};
+use crate::content::memory::{Memory, Room};
 use crate::content::store::{Draft, ReadAt, Stored};
 use crate::content::supply::Supply;
 use crate::oci::Hasher;
@@ -13,6 +14,8 @@ use crate::oci::Hasher;
 /// How much is written together, if it is there: at full speed, threads wake each other a thousand times a GiB, and a
 /// fetch holds no more than a few MiB of memory.
 const TOGETHER: usize = 512 * 1024;
+/// Most that is received together: that, and one piece more, which an origin makes no larger than 1 MiB.
+const MOST: u32 = 3 * 512 * 1024;
 
 /// A content on its way into the store.
 #[derive(Debug)]
@@ -44,12 +47,20 @@ impl Intake {
         Ok(())
     }
 
-    /// Has `pieces`, which are written, hashed.
+    /// Waits for room in `memory` for what comes next.
     ///
     /// # Errors
     /// As [`Hashing::push`].
-    pub(super) async fn hash(&mut self, pieces: Vec<Bytes>) -> io::Result<()> {
-        self.hashing.push(pieces).await
+    pub(super) async fn room(&mut self, memory: &Memory) -> io::Result<Room> {
+        self.hashing.meanwhile(memory.reserve(MOST)).await
+    }
+
+    /// Has `batch`, which is written, hashed.
+    ///
+    /// # Errors
+    /// As [`Hashing::push`].
+    pub(super) async fn hash(&mut self, batch: Batch) -> io::Result<()> {
+        self.hashing.push(batch).await
     }
 
     /// The draft, and the hasher once it has taken in all that is written.
@@ -61,9 +72,26 @@ impl Intake {
     }
 }
 
+/// The next bytes of `supply`, for which there is `room`; nothing at the end.
+///
+/// # Errors
+/// As [`Supply::next`].
+pub(super) async fn receive(supply: &mut Supply, mut room: Room) -> io::Result<Option<Batch>> {
+    let mut first = supply.ready();
+    if first.is_none() {
+        // Whoever waits for an origin keeps no room from those whose bytes are there.
+        room.fit(0);
+        first = supply.next().await?;
+    }
+    let Some(first) = first else { return Ok(None) };
+    let pieces = gather(first, supply);
+    room.fit(pieces.iter().map(Bytes::len).sum());
+    Ok(Some(Batch { pieces, room }))
+}
+
 /// `first`, and what else is there already, up to a bound: the first bytes pass at once, and many small ones are written
 /// together.
-pub(super) fn gather(first: Bytes, supply: &mut Supply) -> Vec<Bytes> {
+fn gather(first: Bytes, supply: &mut Supply) -> Vec<Bytes> {
     let mut size = first.len();
     let mut pieces = vec![first];
     while size < TOGETHER

@@ -17,6 +17,7 @@ use crate::content::flight::{Flight, Progress};
 use crate::content::flights::{Flights, Seat};
 use crate::content::housekeeping::{Amount, Housekeeping, Kept, Seen};
 use crate::content::length::Length;
+use crate::content::memory::Memory;
 use crate::content::metrics::Metrics;
 use crate::content::origin::Origin;
 use crate::content::reader::Reader;
@@ -78,7 +79,7 @@ impl Library {
         let usage = Usage::new(settings.max_size.bytes(), metrics.bytes.clone());
         let flights = Flights::new(metrics.fetches.clone());
         let soundness = Soundness::new(metrics.unreadable.clone());
-        let shelf = Arc::new(Shelf { store, metrics, usage, soundness });
+        let shelf = Arc::new(Shelf { store, metrics, usage, soundness, memory: Memory::new() });
         let housekeeping = Housekeeping { shelf: Arc::clone(&shelf), in_memory: manifests.clone() };
         Ok(Self { shelf, manifests, flights, tasks, housekeeping, scrub_rate: settings.scrub_rate })
     }

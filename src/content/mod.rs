@@ -14,6 +14,7 @@ mod housekeeping;
 mod intake;
 mod length;
 mod library;
+mod memory;
 mod metrics;
 mod origin;
 mod passage;

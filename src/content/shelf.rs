@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::content::error::ContentError;
 use crate::content::length::Length;
+use crate::content::memory::Memory;
 use crate::content::metrics::Metrics;
 use crate::content::settings::ByteSize;
 use crate::content::soundness::Soundness;
@@ -29,6 +30,8 @@ pub(super) struct Shelf {
     pub(super) metrics: Metrics,
     pub(super) usage: Usage,
     pub(super) soundness: Soundness,
+    /// For what is being fetched.
+    pub(super) memory: Memory,
 }
 
 /// How fast content is read.

@@ -25,6 +25,7 @@ mod faults;
 mod gate;
 mod hostile;
 mod housekeeping;
+mod ingest;
 mod notation;
 mod origin;
 mod pitfalls;
