@@ -25,6 +25,7 @@ pub mod oci;
 pub mod piece;
 pub mod policy;
 mod remembered;
+mod shortage;
 pub mod telemetry;
 pub mod trust;
 pub mod upstream;

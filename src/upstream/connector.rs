@@ -16,6 +16,8 @@ use hyper_util::client::proxy::matcher::Matcher;
 use rustls::ClientConfig;
 use tower_service::Service;
 
+use crate::upstream::resolver::Resolver;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Which requests go through which proxy.
@@ -60,9 +62,9 @@ impl Proxy {
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     tls: ClientConfig,
-    direct: HttpsConnector<HttpConnector>,
+    direct: HttpsConnector<Tcp>,
     /// To a proxy that speaks TLS itself; HTTP/1.1 alone, for `CONNECT`.
-    to_proxy: HttpsConnector<HttpConnector>,
+    to_proxy: HttpsConnector<Tcp>,
     proxy: Proxy,
     timeout: Duration,
 }
@@ -93,8 +95,10 @@ impl Connector {
     }
 }
 
-fn tcp() -> HttpConnector {
-    let mut connector = HttpConnector::new();
+type Tcp = HttpConnector<Resolver>;
+
+fn tcp() -> Tcp {
+    let mut connector = HttpConnector::new_with_resolver(Resolver::new());
     connector.enforce_http(false);
     connector.set_nodelay(true);
     connector

@@ -147,10 +147,7 @@ impl Exchange {
 
     /// Sends a request to the upstream itself, as the weather there allows.
     async fn send_home(&self, request: Request<Empty<Bytes>>, purpose: Purpose) -> Result<Response<Incoming>, Trouble> {
-        let ticket = self.weather.enter(purpose).await?;
-        let outcome = self.transport.send(request).await;
-        ticket.tell(&outcome);
-        outcome
+        self.weather.send(purpose, self.transport.send(request)).await
     }
 }
 

@@ -24,6 +24,7 @@ use crate::upstream::challenge::{Challenge, challenges};
 use crate::upstream::credentials::Credentials;
 use crate::upstream::transport::{Transport, unwanted};
 use crate::upstream::trouble::{Retry, Trouble};
+use crate::upstream::weather::{Purpose, Weather};
 
 /// Most tokens remembered for one upstream: one for each repository in use.
 const TOKENS: u64 = 10_000;
@@ -45,6 +46,8 @@ pub(super) struct Login {
     basic: AtomicBool,
     tokens: Cache<String, Result<Token, Trouble>>,
     transport: Transport,
+    /// How the token service is doing.
+    weather: Weather,
     clock: Arc<dyn Clock>,
 }
 
@@ -67,10 +70,11 @@ impl Login {
         home: Origin,
         credentials: Option<Credentials>,
         transport: Transport,
+        weather: Weather,
         clock: Arc<dyn Clock>,
     ) -> Self {
         let tokens = Cache::new(TOKENS);
-        Self { home, credentials, basic: AtomicBool::new(false), tokens, transport, clock }
+        Self { home, credentials, basic: AtomicBool::new(false), tokens, transport, weather, clock }
     }
 
     /// What to send without being asked, since an earlier request in `scope` was asked for it.
@@ -130,7 +134,8 @@ impl Login {
         let uri = self.token_uri(scope, challenge)?;
         let place = format!("token realm {}", uri.host().unwrap_or_default());
         let asked = self.clock.now();
-        let response = self.transport.send(self.token_request(uri)?).await.map_err(|trouble| trouble.at(&place))?;
+        let sending = self.transport.send(self.token_request(uri)?);
+        let response = self.weather.send(Purpose::Token, sending).await.map_err(|trouble| trouble.at(&place))?;
         self.read(response, asked).await.map_err(|trouble| trouble.at(&place))
     }
 

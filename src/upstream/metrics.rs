@@ -55,6 +55,8 @@ pub(super) enum Outcome {
     Broken,
     /// No answer in time.
     Late,
+    /// It could not be sent from here.
+    Unsent,
 }
 
 impl Metrics {
@@ -134,6 +136,7 @@ impl Outcome {
         match self {
             Self::Broken => "broken",
             Self::Late => "late",
+            Self::Unsent => "unsent",
             Self::Answer(status) => match status.as_u16() {
                 401 => "401",
                 403 => "403",

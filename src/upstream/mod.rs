@@ -25,6 +25,7 @@ mod port;
 mod questions;
 mod quota;
 mod remote;
+mod resolver;
 mod room;
 mod settings;
 mod site;

@@ -7,12 +7,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::clock::jittered;
+use crate::upstream::UnavailableKind;
 use crate::upstream::trouble::{Retry, Trouble};
 
 /// Most tries of one request: more would keep a client waiting for what it can ask again itself.
 const TRIES: u32 = 3;
 /// The pause after the first failed try; it doubles with each further one.
 const PAUSE: Duration = Duration::from_millis(250);
+/// The same where the upstream says that there are too many requests, and not for how long: what comes at once is too much as well.
+const PAUSE_OF_THE_LIMITED: Duration = Duration::from_secs(3);
 /// Longest that `Retry-After` is waited for here; what takes longer is passed on to the client.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
@@ -64,11 +67,15 @@ impl Patience {
     pub(super) async fn rest_after(&self, trouble: Trouble, tried: u32) -> Result<(), Trouble> {
         let wait = match trouble.retry {
             Retry::Never | Retry::Later(_) => return Err(trouble),
-            Retry::Soon => jittered(PAUSE.saturating_mul(1 << tried.saturating_sub(1).min(8))),
+            Retry::Soon => jittered(first_pause(&trouble).saturating_mul(1 << tried.saturating_sub(1).min(8))),
             Retry::After(wait) if wait > LONGEST_WAIT => return Err(trouble),
             Retry::After(wait) => wait,
         };
         self.pause.rest(wait).await;
         Ok(())
     }
+}
+
+fn first_pause(trouble: &Trouble) -> Duration {
+    if trouble.kind == UnavailableKind::RateLimited { PAUSE_OF_THE_LIMITED } else { PAUSE }
 }

@@ -123,7 +123,7 @@ pub struct Unavailable {
 /// Why an upstream could not be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum UnavailableKind {
-    /// No connection: name, route, TLS.
+    /// No connection: route, TLS, or nobody there.
     Connect,
     /// It took too long.
     Timeout,
@@ -141,6 +141,8 @@ pub enum UnavailableKind {
     Resting,
     /// There are as many requests to it under way as it takes.
     Busy,
+    /// It was not asked, since this host has no file left, or no address for its name.
+    ThisHost,
 }
 
 impl fmt::Display for UnavailableKind {
@@ -155,6 +157,7 @@ impl fmt::Display for UnavailableKind {
             Self::Digest => "digest mismatch",
             Self::Resting => "left alone",
             Self::Busy => "too much to ask",
+            Self::ThisHost => "a fault of this host",
         })
     }
 }

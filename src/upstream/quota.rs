@@ -48,6 +48,11 @@ impl Quota {
     }
 }
 
+/// Whether the headers of an answer say that nothing is left.
+pub(super) fn is_used_up(headers: &HeaderMap) -> bool {
+    text_of(headers, "ratelimit-remaining").and_then(amount).is_some_and(|(remaining, _)| remaining <= 0)
+}
+
 /// `100;w=21600`: an amount, and the seconds that it is for.
 fn amount(text: &str) -> Option<(i64, Option<i64>)> {
     let mut parts = text.split(';').map(str::trim);

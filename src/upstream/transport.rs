@@ -1,6 +1,7 @@
 //! One request, one answer: sent, timed and counted. It knows nothing of credentials, redirects or tries.
 
 use std::error::Error;
+use std::io;
 use std::iter;
 use std::time::Duration;
 
@@ -15,10 +16,12 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::limits::PROVING_TIME;
+use crate::shortage::is_out_of_files;
 use crate::upstream::UnavailableKind;
 use crate::upstream::connector::{Connector, Proxy};
 use crate::upstream::metrics::{Outcome, UpstreamMetrics};
 use crate::upstream::pace::Pace;
+use crate::upstream::resolver::Nameless;
 use crate::upstream::settings::Deadlines;
 use crate::upstream::trouble::{Retry, Trouble};
 
@@ -68,14 +71,15 @@ impl Transport {
         if let Some(authorization) = self.proxy.authorization(request.uri()) {
             request.headers_mut().insert(http::header::PROXY_AUTHORIZATION, authorization);
         }
-        let Ok(answered) = tokio::time::timeout(self.answer_timeout, self.client.request(request)).await else {
-            self.metrics.count(Outcome::Late);
-            let text = format!("no answer within {:?}", self.answer_timeout);
-            return Err(Trouble::new(UnavailableKind::Timeout, text, Retry::Never));
+        let answered = match tokio::time::timeout(self.answer_timeout, self.client.request(request)).await {
+            Ok(answered) => answered.map_err(|error| unanswered(&error)),
+            Err(_) => Err(late(format!("no answer within {:?}", self.answer_timeout))),
         };
-        let outcome = answered.as_ref().map_or(Outcome::Broken, |response| Outcome::Answer(response.status()));
-        self.metrics.count(outcome);
-        answered.map_err(|error| Trouble::new(UnavailableKind::Connect, causes(&error), Retry::Soon))
+        self.metrics.count(match &answered {
+            Ok(response) => Outcome::Answer(response.status()),
+            Err((outcome, _)) => *outcome,
+        });
+        answered.map_err(|(_, trouble)| trouble)
     }
 
     /// The pieces of a body. An error ends them: it breaks, stands still, or trickles.
@@ -127,6 +131,24 @@ where
     })
 }
 
+/// What a request came to that ended without an answer.
+fn unanswered(error: &(dyn Error + 'static)) -> (Outcome, Trouble) {
+    let text = causes(error);
+    let any = |is_so: fn(&io::Error) -> bool| chain(error).filter_map(|error| error.downcast_ref()).any(is_so);
+    if any(is_out_of_files) || chain(error).find_map(<dyn Error>::downcast_ref::<Nameless>).is_some() {
+        return (Outcome::Unsent, Trouble::new(UnavailableKind::ThisHost, text, Retry::Soon));
+    }
+    if any(|error| error.kind() == io::ErrorKind::TimedOut) {
+        return late(text);
+    }
+    (Outcome::Broken, Trouble::new(UnavailableKind::Connect, text, Retry::Soon))
+}
+
+/// Whoever asks has waited long enough.
+fn late(text: String) -> (Outcome, Trouble) {
+    (Outcome::Late, Trouble::new(UnavailableKind::Timeout, text, Retry::Never))
+}
+
 fn broken(error: &hyper::Error) -> Trouble {
     Trouble::new(UnavailableKind::Body, format!("the body was cut: {}", causes(error)), Retry::Soon)
 }
@@ -137,8 +159,12 @@ fn stalled(idle: Duration) -> Trouble {
 
 /// An error and what is behind it, in one line.
 fn causes(error: &(dyn Error + 'static)) -> String {
-    let texts: Vec<_> = iter::successors(Some(error), |&error| error.source()).map(ToString::to_string).collect();
+    let texts: Vec<_> = chain(error).map(ToString::to_string).collect();
     texts.join(": ")
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
 }
 
 /// The one value of header `name`, if it is text.
@@ -183,5 +209,31 @@ mod tests {
         let (idle, pace) = (Duration::from_mins(1), Pace::at_least(1000, Duration::from_millis(50)));
         let pieces: Vec<_> = in_time(slow(1000), idle, pace).take(30).collect().await;
         assert!(pieces.iter().all(Result::is_ok));
+    }
+
+    /// An error with a cause, as clients and connectors have them.
+    #[derive(Debug, thiserror::Error)]
+    #[error("it failed")]
+    struct Failed(#[source] io::Error);
+
+    fn kind(cause: io::Error) -> UnavailableKind {
+        unanswered(&Failed(cause)).1.kind
+    }
+
+    #[test]
+    fn that_this_host_has_no_file_left_is_no_fault_of_whom_it_asks() {
+        for number in [23, 24] {
+            assert_eq!(kind(io::Error::from_raw_os_error(number)), UnavailableKind::ThisHost, "{number}");
+        }
+        for cause in [io::ErrorKind::ConnectionRefused, io::ErrorKind::UnexpectedEof] {
+            assert_eq!(kind(cause.into()), UnavailableKind::Connect, "{cause}");
+        }
+    }
+
+    #[test]
+    fn a_connection_that_does_not_stand_in_time_is_no_answer_in_time() {
+        let (outcome, trouble) = unanswered(&Failed(io::ErrorKind::TimedOut.into()));
+        assert!(matches!(outcome, Outcome::Late), "{outcome:?}");
+        assert_eq!((trouble.kind, trouble.retry), (UnavailableKind::Timeout, Retry::Never));
     }
 }

@@ -15,6 +15,7 @@ use rustls_pki_types::pem::PemObject as _;
 use crate::clock::{Clock, SystemClock};
 use crate::oci::UpstreamName;
 use crate::upstream::address::{AddressError, Base};
+use crate::upstream::breaker::Breaker;
 use crate::upstream::connector::{Connector, Proxy};
 use crate::upstream::credentials::{Credentials, CredentialsError};
 use crate::upstream::exchange::Exchange;
@@ -234,9 +235,14 @@ impl Maker {
 
     fn exchange(&self, name: &str, base: Base, credentials: Option<Credentials>, transport: Transport) -> Exchange {
         let clock = Arc::clone(&self.surroundings.clock);
-        let login = Login::new(base.origin.clone(), credentials, transport.clone(), Arc::clone(&clock));
-        let metrics = self.metrics.weather(name, base.host_and_port());
-        let weather = Weather::new(Arc::clone(&clock), transport.answer_timeout(), metrics);
+        let host = base.host_and_port();
+        let weather = |host: &str, breaker| {
+            let metrics = self.metrics.weather(name, host);
+            Weather::new(Arc::clone(&clock), transport.answer_timeout(), metrics, breaker)
+        };
+        let of_tokens = weather(&format!("token service of {host}"), Breaker::of_token_service());
+        let login = Login::new(base.origin.clone(), credentials, transport.clone(), of_tokens, Arc::clone(&clock));
+        let weather = weather(host, Breaker::of_registry());
         Exchange { base, transport, weather, login, clock }
     }
 

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use jiff::Timestamp;
@@ -14,7 +15,7 @@ use crate::clock::Clock;
 use crate::upstream::UnavailableKind;
 use crate::upstream::breaker::{Breaker, Failure, Passage};
 use crate::upstream::metrics::WeatherMetrics;
-use crate::upstream::quota::Quota;
+use crate::upstream::quota::{Quota, is_used_up};
 use crate::upstream::room::{Place, Room};
 use crate::upstream::trouble::{Retry, Trouble};
 
@@ -33,9 +34,11 @@ pub(super) enum Purpose {
     Blob,
     /// A list of referrers or tags.
     List,
+    /// A token, of a token service.
+    Token,
 }
 
-const PURPOSES: usize = 4;
+const PURPOSES: usize = 5;
 
 /// One address.
 #[derive(Debug)]
@@ -51,7 +54,7 @@ pub(super) struct Weather {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     started: u64,
     breaker: Breaker,
@@ -61,7 +64,7 @@ struct State {
 
 /// Leave to send one request. Tell it the outcome; one that is dropped untold says nothing of the address.
 #[derive(Debug)]
-pub(super) struct Ticket<'a> {
+struct Ticket<'a> {
     weather: &'a Weather,
     _place: Place<'a>,
     purpose: Purpose,
@@ -70,24 +73,38 @@ pub(super) struct Ticket<'a> {
 }
 
 impl Weather {
-    pub(super) fn new(clock: Arc<dyn Clock>, patience: Duration, metrics: WeatherMetrics) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, patience: Duration, metrics: WeatherMetrics, breaker: Breaker) -> Self {
         let WeatherMetrics { upstream, host, concurrency, resting, quota } = metrics;
         let (room, quota) = (Room::new(concurrency), Quota::new(quota));
-        Self { upstream, host, clock, room, quota, resting, patience, state: Mutex::default() }
+        let state = Mutex::new(State { started: 0, breaker, waits: [None; PURPOSES] });
+        Self { upstream, host, clock, room, quota, resting, patience, state }
     }
 
-    /// Leave to send a request, as soon as there is room.
+    /// What `sending` comes to, as soon as there is room for it.
     ///
     /// # Errors
-    /// [`Trouble`] while the address rests, until the time that it asked for, or if there is no room in time.
-    pub(super) async fn enter(&self, purpose: Purpose) -> Result<Ticket<'_>, Trouble> {
+    /// Its own, and [`Trouble`] while the address rests, until the time that it asked for, or if there is no room in time.
+    pub(super) async fn send(
+        &self,
+        purpose: Purpose,
+        sending: impl Future<Output = Result<Response<Incoming>, Trouble>> + Send,
+    ) -> Result<Response<Incoming>, Trouble> {
+        let ticket = self.enter(purpose).await?;
+        let outcome = sending.await;
+        ticket.tell(&outcome);
+        outcome
+    }
+
+    async fn enter(&self, purpose: Purpose) -> Result<Ticket<'_>, Trouble> {
+        // Who may not ask in any case need not wait for room.
+        self.check(purpose)?;
         let Ok(place) = timeout(self.patience, self.room.place()).await else {
             let text = format!("no room among {} requests within {:?}", self.room.size(), self.patience);
             return Err(Trouble::new(UnavailableKind::Busy, text, Retry::Never));
         };
+        self.check(purpose)?;
         let now = self.clock.now();
         let mut state = self.lock();
-        state.check_wait(purpose, now)?;
         let is_trial = match state.breaker.pass(now) {
             Passage::Open => false,
             Passage::Trial => true,
@@ -96,6 +113,14 @@ impl Weather {
         state.started += 1;
         let number = state.started;
         Ok(Ticket { weather: self, _place: place, purpose, number, is_trial })
+    }
+
+    /// Fails while nobody is to ask.
+    fn check(&self, purpose: Purpose) -> Result<(), Trouble> {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        state.check_wait(purpose, now)?;
+        state.breaker.rest(now).map_or(Ok(()), |left| Err(self.rests(now, left)))
     }
 
     fn rests(&self, now: Timestamp, left: Duration) -> Trouble {
@@ -148,9 +173,12 @@ impl State {
 impl Ticket<'_> {
     /// Tells what came of the request.
     ///
-    /// Of the answers only those of a gateway say that there is no service: a 500 is about one request, and nobody may turn
+    /// What could not be sent says nothing of the address. Of the answers only those of a gateway say that there is no service: a 500 is about one request, and nobody may turn
     /// an upstream off by asking for what it cannot answer.
-    pub(super) fn tell(mut self, outcome: &Result<Response<Incoming>, Trouble>) {
+    fn tell(mut self, outcome: &Result<Response<Incoming>, Trouble>) {
+        if matches!(outcome, Err(trouble) if trouble.kind == UnavailableKind::ThisHost) {
+            return;
+        }
         self.is_trial = false;
         let (weather, purpose, number) = (self.weather, self.purpose, self.number);
         let mut state = weather.lock();
@@ -159,11 +187,13 @@ impl Ticket<'_> {
             Ok(response) => {
                 let (status, now) = (response.status(), weather.clock.now());
                 weather.quota.heard(response.headers());
-                if is_too_much(status) {
+                if is_too_much(response) {
                     weather.room.was_too_much(number, started);
-                    state.wait(purpose, &Trouble::of_status(status, response.headers(), now), now);
-                } else {
+                } else if !is_to_wait(status) {
                     weather.room.answered();
+                }
+                if is_to_wait(status) {
+                    state.wait(purpose, &Trouble::of_status(status, response.headers(), now), now);
                 }
                 if is_no_service(status) {
                     weather.failed(&mut state, number, Failure::Refused, &status);
@@ -188,10 +218,75 @@ impl Drop for Ticket<'_> {
     }
 }
 
-fn is_too_much(status: StatusCode) -> bool {
+fn is_to_wait(status: StatusCode) -> bool {
     matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+}
+
+/// Whether an answer says that it is asked too much at once. That a quota is used up, or until when to wait, says nothing of
+/// that: one request after the other would have come to the same.
+fn is_too_much(response: &Response<Incoming>) -> bool {
+    let headers = response.headers();
+    match response.status() {
+        StatusCode::TOO_MANY_REQUESTS => !headers.contains_key(RETRY_AFTER) && !is_used_up(headers),
+        status => status == StatusCode::SERVICE_UNAVAILABLE,
+    }
 }
 
 fn is_no_service(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use prometheus::Registry;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::upstream::metrics::Metrics;
+
+    fn weather() -> Weather {
+        let metrics = Metrics::register(&Registry::new()).unwrap().weather("a.io", "a.io");
+        Weather::new(Arc::new(SystemClock), Duration::from_secs(20), metrics, Breaker::of_registry())
+    }
+
+    /// Has the address rest from `now` on.
+    fn rest(weather: &Weather, now: Timestamp) {
+        let mut state = weather.lock();
+        let numbers = state.started + 1..;
+        let rests = numbers.take(2).map(|number| state.breaker.failed(number, number, Failure::Late, now));
+        assert!(rests.last().flatten().is_some());
+    }
+
+    fn enter(weather: &Weather) -> Result<Ticket<'_>, UnavailableKind> {
+        weather.enter(Purpose::Blob).now_or_never().expect("no waiting").map_err(|trouble| trouble.kind)
+    }
+
+    fn fail(weather: &Weather, kind: UnavailableKind) {
+        enter(weather).unwrap().tell(&Err(Trouble::new(kind, "", Retry::Soon)));
+    }
+
+    #[tokio::test]
+    async fn what_this_host_could_not_send_says_nothing_of_the_address() {
+        let weather = weather();
+        (0..100).for_each(|_| fail(&weather, UnavailableKind::ThisHost));
+        assert!(enter(&weather).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_trial_that_this_host_could_not_send_is_left_to_the_next() {
+        let weather = weather();
+        rest(&weather, Timestamp::UNIX_EPOCH);
+        (0..2).for_each(|_| fail(&weather, UnavailableKind::ThisHost));
+        assert!(enter(&weather).unwrap().is_trial);
+    }
+
+    #[tokio::test]
+    async fn while_an_address_rests_nobody_waits_for_room() {
+        let weather = weather();
+        let held: Vec<_> = std::iter::from_fn(|| weather.enter(Purpose::Blob).now_or_never()).collect();
+        assert!(!held.is_empty());
+        rest(&weather, weather.clock.now());
+        assert_eq!(enter(&weather).unwrap_err(), UnavailableKind::Resting);
+    }
 }

@@ -16,14 +16,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("lookups", &[]),
     ("misspelt", &[]),
     ("remembered", &["oci"]),
+    ("shortage", &[]),
     ("evidence", &["oci", "limits"]),
     ("trust", &["oci", "clock", "current", "lengths", "limits"]),
     ("verify", &["oci", "lengths", "limits", "remembered", "evidence", "trust"]),
     ("policy", &["oci", "clock", "limits", "misspelt", "evidence", "verify"]),
     ("facts", &["oci", "clock", "limits", "lookups", "remembered", "evidence", "verify"]),
     ("feeds", &["clock", "current", "policy"]),
-    ("upstream", &["oci", "clock", "limits"]),
-    ("content", &["oci", "clock", "limits", "piece", "lookups", "remembered"]),
+    ("upstream", &["oci", "clock", "limits", "shortage"]),
+    ("content", &["oci", "clock", "limits", "piece", "lookups", "remembered", "shortage"]),
     (
         "gate",
         &[

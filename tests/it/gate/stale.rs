@@ -9,7 +9,7 @@ use crate::support::authority::Authority;
 use crate::support::authority::seed::{self, RULE, Release};
 use crate::support::content::Repositories;
 use crate::support::mirror::{Mirror, world};
-use crate::support::registry::{Fault, Registry};
+use crate::support::registry::{Auth, Fault, Registry};
 
 const REPOSITORY: &str = "fystacklabs/apex";
 const TAG: &str = "v1.2.3";
@@ -57,6 +57,26 @@ async fn a_tag_means_what_it_meant_for_max_stale_and_no_longer() {
     outage.registry.clear_faults();
     outage.mirror.clock.advance(MINUTE);
     assert_eq!(outage.status().await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn while_a_token_service_does_not_answer_one_request_waits_for_it() {
+    let (authority, registry) = (Authority::new("corp"), Registry::start().await);
+    let mut repositories = Repositories::default();
+    seed::era_a(&authority, &mut repositories, REPOSITORY, TAG);
+    registry.publish(repositories);
+    registry.set_auth(Auth::Bearer { realm: None, credentials: None, expires_in: Some(60) });
+    let upstream = world(&registry).replace("default = true\n", "default = true\nanswer_timeout = '1s'\n");
+    let mirror = Mirror::start(&authority, &format!("{upstream}{RULE}")).await;
+    let path = format!("/v2/{REPOSITORY}/manifests/{TAG}");
+    assert_eq!(mirror.get(&path).await.status, StatusCode::OK);
+    mirror.clock.advance(30 * MINUTE);
+    registry.fault("/token", Fault::Stall);
+    registry.forget_requests();
+    for _ in 0..4 {
+        assert_eq!(mirror.get(&path).await.status, StatusCode::OK);
+        assert_eq!(registry.requests_to("/token").len(), 1);
+    }
 }
 
 #[tokio::test]

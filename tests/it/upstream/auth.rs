@@ -1,6 +1,7 @@
 //! Logging in: challenges answered, tokens reused, and secrets told to nobody else.
 
 use std::fs;
+use std::time::Duration;
 
 use bonafide::upstream::{AuthSettings, UnavailableKind};
 use futures_util::future::join_all;
@@ -120,6 +121,24 @@ async fn a_realm_that_fails_is_tried_again_and_is_no_verdict() {
     bed.registry.revoke_tokens();
     bed.registry.fault("/token", Fault::RetryAfter(429, "60".into()));
     assert_eq!(resolve(&bed).await, Err(UnavailableKind::RateLimited));
+}
+
+#[tokio::test]
+async fn a_realm_that_does_not_answer_in_time_keeps_one_request_waiting_until_it_is_back() {
+    let bed = Bed::with(Registry::start().await, |settings| settings.answer_timeout = Duration::from_millis(50));
+    bed.registry.push_manifest("lib/app", Some("v1"), MANIFEST);
+    bed.registry.set_auth(bearer());
+    bed.registry.fault("/token", Fault::Stall);
+    assert_eq!(resolve(&bed).await, Err(UnavailableKind::Timeout));
+    for _ in 0..3 {
+        let unavailable = bed.upstream.resolve(&app(), &tag("v1")).await.unwrap_err();
+        assert_eq!((unavailable.kind, bed.asked("/token")), (UnavailableKind::Resting, 1), "{unavailable}");
+        let whom = format!("token service of {} is resting", bed.registry.host());
+        assert!(unavailable.text.contains(&whom), "{unavailable}");
+    }
+    bed.registry.clear_faults();
+    bed.clock.advance(5);
+    assert_eq!(resolve(&bed).await, Ok(true));
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::{Bed, MANIFEST, app, kind, settings, tag};
+use crate::counted::counted;
 use crate::support::registry::Registry;
 
 /// An upstream over TLS whose authority is trusted, and the folder with that.
@@ -50,7 +51,25 @@ async fn a_handshake_that_stands_still_ends_in_time() {
     let mut settings = settings("a.io", &url);
     settings.connect_timeout = Duration::from_millis(50);
     let bed = Bed::through(Proxy::none(), Registry::start().await, &settings);
-    assert_eq!(kind(bed.upstream.resolve(&app(), &tag("v1")).await), UnavailableKind::Connect);
+    for expected in [UnavailableKind::Timeout, UnavailableKind::Timeout, UnavailableKind::Resting] {
+        assert_eq!(kind(bed.upstream.resolve(&app(), &tag("v1")).await), expected);
+    }
+    assert!(bed.pauses.all().is_empty(), "who has waited so long does not try again");
+}
+
+#[tokio::test]
+async fn a_name_that_this_host_finds_no_address_of_is_no_failure_of_the_upstream() {
+    // No part of a name may be so long (RFC 1035, section 2.3.4): no resolver asks anybody for it.
+    let url = format!("http://{}.test", "a".repeat(64));
+    let bed = Bed::through(Proxy::none(), Registry::start().await, &settings("a.io", &url));
+    for _ in 0..4 {
+        let unavailable = bed.upstream.resolve(&app(), &tag("v1")).await.unwrap_err();
+        assert_eq!(unavailable.kind, UnavailableKind::ThisHost, "{unavailable}");
+        assert!(unavailable.to_string().starts_with("a.io: a fault of this host: "), "{unavailable}");
+        assert!(unavailable.text.contains("this host finds no address of aaaa"), "{unavailable}");
+    }
+    let labels = [("status", "unsent"), ("upstream", "a.io")];
+    assert_eq!(counted(&bed.metrics, "bonafide_upstream_requests_total", &labels), 12);
 }
 
 #[tokio::test]

@@ -132,6 +132,27 @@ async fn an_upstream_that_is_asked_too_much_is_asked_less_at_once() {
 }
 
 #[tokio::test]
+async fn that_a_quota_is_used_up_or_until_when_to_wait_leaves_room_for_the_rest() {
+    for (name, value) in [("ratelimit-remaining", "0;w=21600"), ("retry-after", "1")] {
+        let bed = bed().await;
+        bed.registry.fault_times(1, "HEAD ", Fault::Status(429));
+        bed.registry.fault_times(1, "HEAD ", Fault::Header(name, Some(value.into())));
+        assert_eq!(resolve(&bed).await, Ok(true));
+        assert_eq!((bed.asked("HEAD "), gauge(&bed, "bonafide_upstream_concurrency")), (2, Some(32)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn too_many_requests_are_tried_again_after_seconds() {
+    let bed = bed().await;
+    bed.registry.fault("HEAD ", Fault::Status(429));
+    assert_eq!(resolve(&bed).await, Err(UnavailableKind::RateLimited));
+    let [first, second] = bed.pauses.all().try_into().unwrap();
+    assert!(first > Duration::from_secs(1) && second >= 2 * Duration::from_millis(1500), "{first:?} {second:?}");
+    assert!(first + second < Duration::from_secs(10), "{first:?} {second:?}");
+}
+
+#[tokio::test]
 async fn whoever_finds_no_room_waits_for_it() {
     let bed = bed().await;
     let first = bed.registry.push_manifest("lib/app", None, r#"{"first":1}"#);
