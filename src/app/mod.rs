@@ -11,6 +11,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -60,6 +61,20 @@ fn settings() -> Builder {
     settings
 }
 
+/// Files that are open when all places for connections are taken, each by a client of a blob: what is asked of a host.
+const FILES: u64 = 2 * Limits::STANDARD.connections as u64;
+
+/// Lets this process have as many files open as it may raise its limit to. What a shell gives, often 1024, is meant for
+/// programs older than this one; where it stays that low, connections wait long before their bound is reached.
+pub fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    let files = if raised.is_ok() { maximum } else { current };
+    if files.is_some_and(|files| files < FILES) {
+        warn!(files, wanted = FILES, "few files may be open: with many clients, some wait");
+    }
+}
+
 /// Resolves at the first SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -90,7 +105,7 @@ impl App {
         let mut readiness = Readiness::new();
         let serving = readiness.latch("front");
         let answer = Front::new(core.gate(), core.upstreams().clone(), core.metrics())?;
-        let front = Door { listener: front, answer: Arc::new(answer) };
+        let front = Door { listener: front.counted(answer.connections()), answer: Arc::new(answer) };
         let answer = Admin::new(core.metrics().clone(), Arc::new(readiness));
         let admin = Door { listener: admin, answer: Arc::new(answer) };
         Ok(Self { core, front, admin, serving, reload })

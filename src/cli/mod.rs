@@ -176,6 +176,7 @@ impl Command {
 async fn serve(config: Config) -> Result<ExitCode, CommandError> {
     // Before anything is bound: a signal that comes while the stores open must not be lost.
     let stop = app::stop_signal().map_err(StartError::System)?;
+    app::raise_file_limit();
     let app = App::build(config, Arc::new(SystemClock)).await?;
     writeln!(stdout(), "serving on {}\nadmin on http://{}", app.url(), app.admin_address())?;
     app.run(stop).await;

@@ -1,7 +1,7 @@
 //! What the front door counts. Labels are routes and statuses, never names or digests.
 
 use http::StatusCode;
-use prometheus::{IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::front::Route;
 
@@ -9,6 +9,7 @@ use crate::front::Route;
 pub(in crate::front) struct Metrics {
     requests: IntCounterVec,
     served_bytes: IntCounter,
+    connections: IntGauge,
 }
 
 impl Metrics {
@@ -16,9 +17,15 @@ impl Metrics {
         let requests = Opts::new("bonafide_requests_total", "Requests by what they asked for and the status answered");
         let requests = IntCounterVec::new(requests, &["route", "status"])?;
         let served_bytes = IntCounter::new("bonafide_served_bytes_total", "Bytes of bodies sent to clients")?;
+        let connections = IntGauge::new("bonafide_connections", "Connections of clients that are open")?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(served_bytes.clone()))?;
-        Ok(Self { requests, served_bytes })
+        registry.register(Box::new(connections.clone()))?;
+        Ok(Self { requests, served_bytes, connections })
+    }
+
+    pub(in crate::front) fn connections(&self) -> IntGauge {
+        self.connections.clone()
     }
 
     pub(in crate::front) fn answered(&self, route: Option<&Route>, status: StatusCode) {

@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use prometheus::Registry;
+use prometheus::{IntGauge, Registry};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -73,6 +73,11 @@ impl Front {
     /// If `registry` has metrics of these names already.
     pub fn new(gate: Arc<Gate>, upstreams: Upstreams, registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self { gate, upstreams, metrics: Metrics::register(registry)?, ids: RequestIds::new() })
+    }
+
+    /// Where its open connections are counted.
+    pub fn connections(&self) -> IntGauge {
+        self.metrics.connections()
     }
 
     /// The whole answer to one request.

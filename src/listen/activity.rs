@@ -58,16 +58,17 @@ impl Activity {
 
     pub(in crate::listen) fn state(&self, limits: &Limits) -> State {
         let now = Instant::now();
+        // Whatever it does now, it may do something else by then.
+        let next_look = now + limits.between_looks();
         let (patience, verdict) = match (self.is_open(), self.ours.load(Ordering::Relaxed)) {
             (false, _) => (limits.idle, State::Idle),
             (true, 0) => (limits.stall, State::Stalled),
             // What this side takes has deadlines of its own.
-            (true, _) => return State::Busy(now + limits.stall),
+            (true, _) => return State::Busy(next_look),
         };
         let moved = self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed));
         let deadline = moved + patience;
-        // Whatever it does now, it may do something else by then.
-        if deadline <= now { verdict } else { State::Busy(deadline.min(now + limits.stall)) }
+        if deadline <= now { verdict } else { State::Busy(deadline.min(next_look)) }
     }
 
     /// Something moved.

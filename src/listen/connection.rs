@@ -15,6 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -22,6 +23,7 @@ use tracing::debug;
 
 use crate::listen::activity::{Activity, State};
 use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
+use crate::listen::places::Phase;
 use crate::listen::socket::Socket;
 use crate::listen::streams::{Opened, WithStreams};
 use crate::listen::tcp::Tcp;
@@ -39,7 +41,12 @@ struct Channel {
     client: IpAddr,
 }
 
-pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: TcpStream, client: IpAddr) {
+pub(in crate::listen) async fn serve<A: Answer>(
+    serving: &Serving<A>,
+    socket: TcpStream,
+    client: IpAddr,
+    phase: watch::Receiver<Phase>,
+) {
     // Heads and small bodies leave at once. It fails only where the client is gone already, as the first read will show.
     if let Err(error) = socket.set_nodelay(true) {
         debug!(%error, "cannot set TCP_NODELAY");
@@ -49,7 +56,7 @@ pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: Tc
         let windows = Windows::new(Arc::clone(&activity));
         let socket = Socket::new(socket, windows.clone());
         let channel = Channel { activity, windows: Some(windows), client };
-        return requests(serving, None, socket, channel).await;
+        return requests(serving, None, socket, channel, phase).await;
     };
     let Some(socket) = handshake(serving, tls, socket).await else { return };
     let agreed = match socket.get_ref().1.alpn_protocol() {
@@ -57,7 +64,7 @@ pub(in crate::listen) async fn serve<A: Answer>(serving: &Serving<A>, socket: Tc
         Some(_) | None => Protocol::Http1,
     };
     let channel = Channel { activity, windows: None, client };
-    requests(serving, Some(agreed), TokioIo::new(socket), channel).await;
+    requests(serving, Some(agreed), TokioIo::new(socket), channel, phase).await;
 }
 
 async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<Tcp>> {
@@ -110,6 +117,7 @@ fn requests<A: Answer, S>(
     agreed: Option<Protocol>,
     stream: S,
     channel: Channel,
+    phase: watch::Receiver<Phase>,
 ) -> impl Future<Output = ()> + Send
 where
     S: Read + Write + Unpin + Send + 'static,
@@ -118,36 +126,44 @@ where
     let service = service_fn(move |request| Box::pin(respond(Arc::clone(&answer), channel.clone(), request)));
     let opened = Opened::default();
     let connection = builder(&serving.limits, agreed, opened.clone()).serve_connection(stream, service).into_owned();
-    watch(serving, activity, WithStreams::new(connection, opened))
+    watch(serving, activity, WithStreams::new(connection, opened), phase)
 }
 
 /// Runs `connection` until it ends, is cut, or its client stays away.
-async fn watch<A, C>(serving: &Serving<A>, activity: Arc<Activity>, mut connection: WithStreams<C>)
-where
+async fn watch<A, C>(
+    serving: &Serving<A>,
+    activity: Arc<Activity>,
+    mut connection: WithStreams<C>,
+    mut phase: watch::Receiver<Phase>,
+) where
     C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
 {
-    let limits = &serving.limits;
-    let (mut is_stopping, mut is_closing) = (false, false);
-    let mut look = pin!(sleep_until(Instant::now() + limits.idle.min(limits.stall)));
+    let limits = |phase: Phase| if phase == Phase::Full { serving.limits.when_full() } else { serving.limits };
+    let mut is_closing = false;
+    let mut look = pin!(sleep_until(Instant::now() + limits(*phase.borrow()).between_looks()));
     loop {
         tokio::select! {
             biased;
             end = &mut connection => return report(end),
-            () = serving.stop.cancelled(), if !is_stopping => {
-                (is_stopping, is_closing) = (true, true);
-                connection.graceful_shutdown();
-            }
-            // Nothing is cut before it was to stop. To look for either is a part of what a small answer costs.
-            () = serving.cut.cancelled(), if is_stopping => {
-                serving.cuts.fetch_add(1, Ordering::Relaxed);
-                return;
-            }
-            () = look.as_mut() => match activity.state(limits) {
+            // One look for all that may be said: it is a part of what a small answer costs.
+            Ok(()) = phase.changed() => match *phase.borrow_and_update() {
+                Phase::Open => {}
+                Phase::Full => look.as_mut().reset(Instant::now()),
+                Phase::Stopping => {
+                    is_closing = true;
+                    connection.graceful_shutdown();
+                }
+                Phase::Cut => {
+                    serving.cuts.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+            },
+            () = look.as_mut() => match activity.state(&limits(*phase.borrow())) {
                 State::Busy(until) => look.as_mut().reset(until),
                 State::Idle if !is_closing => {
                     is_closing = true;
                     connection.graceful_shutdown();
-                    look.as_mut().reset(Instant::now() + limits.head);
+                    look.as_mut().reset(Instant::now() + serving.limits.head);
                 }
                 State::Idle => return debug!("idle, and did not close"),
                 State::Stalled => return debug!("the client takes nothing of what it asked for"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Bounds on connections. The standard ones are [`Limits::STANDARD`]; tests shorten them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Most connections at a time; more wait in the kernel's queue.
+    /// Most connections at a time; more wait in the kernel's queue until others end.
     pub connections: usize,
     /// Longest that a TLS handshake may take.
     pub handshake: Duration,
@@ -14,6 +14,8 @@ pub struct Limits {
     pub head: Duration,
     /// Longest that a connection may be open without any request.
     pub idle: Duration,
+    /// The same while no place is free.
+    pub idle_when_full: Duration,
     /// Longest that a client may leave the bytes of a response untaken.
     pub stall: Duration,
     /// How long a drain waits for running requests.
@@ -33,6 +35,8 @@ impl Limits {
         head: Duration::from_secs(30),
         // Clients of Go keep connections for 90 s: closing a little later than they do spares them a retry.
         idle: Duration::from_secs(100),
+        // Between two requests of a pull lies less; a client that asks later connects again.
+        idle_when_full: Duration::from_secs(5),
         // A runtime that unpacks a layer while it pulls stops reading for seconds, not for minutes.
         stall: Duration::from_mins(2),
         // Shorter than the 30 s that Kubernetes and systemd give before they kill.
@@ -40,6 +44,16 @@ impl Limits {
         // Long enough to spare the processor, short enough not to be noticed.
         accept_pause: Duration::from_millis(100),
     };
+
+    /// How long nobody needs to look at what a connection does.
+    pub(in crate::listen) fn between_looks(&self) -> Duration {
+        self.idle.min(self.stall)
+    }
+
+    /// The same while no place is free.
+    pub(in crate::listen) fn when_full(self) -> Self {
+        Self { idle: self.idle.min(self.idle_when_full), ..self }
+    }
 }
 
 /// Most bytes of an HTTP/1.1 head, and of a response buffered per connection: with more, each slow reader costs more

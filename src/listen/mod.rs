@@ -7,6 +7,7 @@ mod activity;
 mod body;
 mod connection;
 mod limits;
+mod places;
 mod socket;
 mod streams;
 mod tcp;
@@ -22,8 +23,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use prometheus::IntGauge;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +34,8 @@ use tracing::{Instrument, debug, debug_span, warn};
 pub use body::{Body, Pieces};
 pub use limits::Limits;
 pub use tls::{Protocol, TlsError, TlsSettings};
+
+use crate::listen::places::{Phase, Place, Places};
 
 /// Answers requests. A panic or an error of it ends the connection that asked, and no other.
 pub trait Answer: fmt::Debug + Send + Sync + 'static {
@@ -61,6 +65,7 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     limits: Limits,
+    open: Option<IntGauge>,
 }
 
 /// How a drain ended.
@@ -80,7 +85,13 @@ impl Listener {
         let bind = |source| ListenError::Bind { address, source };
         let sockets = TcpListener::bind(address).await.map_err(bind)?;
         let address = sockets.local_addr().map_err(bind)?;
-        Ok(Self { sockets, address, tls, limits })
+        Ok(Self { sockets, address, tls, limits, open: None })
+    }
+
+    /// The same, with the connections that are open counted in `open`.
+    #[must_use]
+    pub fn counted(self, open: IntGauge) -> Self {
+        Self { open: Some(open), ..self }
     }
 
     /// The address that is bound, with its real port.
@@ -100,8 +111,9 @@ impl Listener {
             answer,
             tls: self.tls,
             limits: self.limits,
+            places: Places::new(self.limits.connections, self.open),
             stop,
-            cut: CancellationToken::new(),
+            phase: watch::Sender::new(Phase::Open),
             tasks: TaskTracker::new(),
             cuts: AtomicUsize::new(0),
         };
@@ -122,22 +134,20 @@ struct Serving<A> {
     answer: Arc<A>,
     tls: Option<TlsAcceptor>,
     limits: Limits,
-    /// No new requests.
+    places: Places,
+    /// No new connections, and no new requests.
     stop: CancellationToken,
-    /// No requests at all any more.
-    cut: CancellationToken,
+    phase: watch::Sender<Phase>,
     tasks: TaskTracker,
     cuts: AtomicUsize,
 }
 
 impl<A: Answer> Serving<A> {
     async fn accept_all(self: &Arc<Self>, sockets: TcpListener) {
-        let free = Arc::new(Semaphore::new(self.limits.connections));
         let accept = async {
-            // Waiting for a free place before accepting leaves the queue to the kernel, which bounds it.
-            while let Ok(place) = Arc::clone(&free).acquire_owned().await {
+            while let Ok(room) = self.places.room(&self.phase).await {
                 match sockets.accept().await {
-                    Ok((socket, peer)) => self.start(socket, peer, place),
+                    Ok((socket, peer)) => self.start(socket, peer, self.places.taken(room)),
                     Err(error) => self.pause(&error).await,
                 }
             }
@@ -146,12 +156,13 @@ impl<A: Answer> Serving<A> {
             () = self.stop.cancelled() => {}
             () = accept => {}
         }
+        self.phase.send_replace(Phase::Stopping);
     }
 
-    fn start(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        let serving = Arc::clone(self);
+    fn start(self: &Arc<Self>, socket: TcpStream, peer: SocketAddr, place: Place) {
+        let (serving, phase) = (Arc::clone(self), self.phase.subscribe());
         let connection = async move {
-            connection::serve(&serving, socket, peer.ip()).await;
+            connection::serve(&serving, socket, peer.ip(), phase).await;
             drop(place);
         };
         self.tasks.spawn(connection.instrument(debug_span!("connection", %peer)));
@@ -169,7 +180,7 @@ impl<A: Answer> Serving<A> {
     async fn drain(&self) -> Drained {
         self.tasks.close();
         if tokio::time::timeout(self.limits.drain, self.tasks.wait()).await.is_err() {
-            self.cut.cancel();
+            self.phase.send_replace(Phase::Cut);
             self.tasks.wait().await;
         }
         let cut = self.cuts.load(Ordering::Relaxed);

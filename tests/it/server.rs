@@ -19,6 +19,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use prometheus::IntGauge;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -26,6 +27,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -33,6 +35,8 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 /// Short enough for a test that waits for it.
 const SOON: Duration = Duration::from_millis(100);
+/// Longest that anything here is waited for.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers by path.
 #[derive(Debug)]
@@ -106,7 +110,12 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits, tls: Option<&TlsSettings>) -> Self {
+        Self::counted(limits, tls, &IntGauge::new("open", "open").unwrap()).await
+    }
+
+    async fn counted(limits: Limits, tls: Option<&TlsSettings>, open: &IntGauge) -> Self {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), tls, limits).await.unwrap();
+        let listener = listener.counted(open.clone());
         let (address, echo, stop) = (listener.address(), Echo::new(), CancellationToken::new());
         let serve = listener.serve(Arc::clone(&echo), stop.clone());
         Self { address, echo, stop, serving: AbortOnDropHandle::new(TaskTracker::new().spawn(serve)) }
@@ -372,6 +381,60 @@ async fn connections_beyond_the_bound_wait() {
     let answers = join_all(crowd).await;
     assert!(answers.iter().all(|answer| answer.starts_with("HTTP/1.1 200")), "{answers:?}");
     assert_eq!(server.echo.most.load(Ordering::SeqCst), 2);
+}
+
+/// Asks on a connection of `stream` that then stays open, as long as what is returned.
+async fn idle_h1(stream: TcpStream) -> http1::SendRequest<Empty<Bytes>> {
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+    TaskTracker::new().spawn(connection);
+    let request = Request::builder().uri("/a").header("host", "mirror").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(text(sender.send_request(request).await).await, "/a HTTP/1.1");
+    sender
+}
+
+async fn idle_h2(stream: TcpStream) -> http2::SendRequest<Empty<Bytes>> {
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+    TaskTracker::new().spawn(connection);
+    let request = Request::builder().uri("http://mirror/a").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(text(sender.send_request(request).await).await, "/a HTTP/2.0");
+    sender
+}
+
+#[tokio::test]
+async fn where_no_place_is_left_connections_that_idle_make_room_and_no_others() {
+    let hour = Duration::from_hours(1);
+    let limits = Limits { connections: 2, idle: hour, head: hour, idle_when_full: SOON, ..Limits::STANDARD };
+    for idles in ["before a request", "HTTP/1.1", "HTTP/2"] {
+        let server = Server::start(limits, None).await;
+        let busy = TaskTracker::new().spawn(get_h1(server.connect().await, "/hold"));
+        server.echo.held.acquire().await.unwrap().forget();
+        let idle = server.connect().await;
+        let _open: Box<dyn Send> = match idles {
+            "HTTP/1.1" => Box::new(idle_h1(idle).await),
+            "HTTP/2" => Box::new(idle_h2(idle).await),
+            _ => Box::new(idle),
+        };
+        let next = timeout(PATIENCE, get_h1(server.connect().await, "/a")).await;
+        assert_eq!(text(next.expect(idles)).await, "/a HTTP/1.1");
+        server.echo.release.add_permits(1);
+        assert_eq!(text(busy.await.unwrap()).await, "/hold HTTP/1.1");
+    }
+}
+
+#[tokio::test]
+async fn connections_are_counted_while_they_are_open() {
+    let open = IntGauge::new("open", "open").unwrap();
+    let server = Server::counted(Limits::STANDARD, None, &open).await;
+    let (first, second) = (idle_h1(server.connect().await).await, idle_h2(server.connect().await).await);
+    assert_eq!(open.get(), 2);
+    drop((first, second));
+    assert!(get_h1(server.connect().await, "/panic").await.is_err());
+    let none = async {
+        while open.get() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, none).await.expect("all have ended");
 }
 
 #[tokio::test]

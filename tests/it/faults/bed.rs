@@ -97,9 +97,9 @@ impl Bed {
     }
 
     fn command(&self) -> Command {
-        // Files that may not grow are an error, as a full disk is one, and no reason to die.
+        // Files that may not grow are an error, as a full disk is one, and no reason to die. A shell may leave it few files.
         let mut command = Command::new("sh");
-        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bonafide")]);
+        command.args(["-c", "trap '' XFSZ; ulimit -Sn 64; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_bonafide")]);
         command.env_clear().env("HOME", self.folder.path()).current_dir(self.folder.path());
         command.args(["--config", "bonafide.toml"]).stdin(Stdio::null()).stderr(Stdio::null());
         command
@@ -121,9 +121,13 @@ impl Bed {
         running.process.wait().unwrap();
     }
 
+    pub(super) fn process_id(&self) -> u32 {
+        self.running.as_ref().unwrap().process.id()
+    }
+
     /// Lets the running program have no more than `most` of `resource`; all that it may have, with `None`.
     pub(super) fn limit(&self, resource: Resource, most: Option<u64>) {
-        let pid = Pid::from_raw(i32::try_from(self.running.as_ref().unwrap().process.id()).unwrap());
+        let pid = Pid::from_raw(i32::try_from(self.process_id()).unwrap());
         let before = prlimit(pid, resource, Rlimit { current: most, maximum: None });
         if before.is_err() {
             // Without the right to raise the hard limit: within it.
@@ -134,7 +138,7 @@ impl Bed {
 
     /// How many files the program has open.
     pub(super) fn open_files(&self) -> u64 {
-        let folder = format!("/proc/{}/fd", self.running.as_ref().unwrap().process.id());
+        let folder = format!("/proc/{}/fd", self.process_id());
         fs::read_dir(folder).unwrap().count() as u64
     }
 

@@ -33,7 +33,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -78,6 +78,8 @@ pub(crate) enum Fault {
     Stall,
     /// The body stops after so many bytes, and the connection stays open.
     StallAfter(usize),
+    /// The body stops after so many bytes, and goes on once there is a permit.
+    HeldAfter(usize, Arc<Semaphore>),
     /// The connection breaks after so many bytes of the body.
     CutAfter(usize),
     /// Other bytes as body; the other headers stay, `Content-Length` follows.
@@ -432,11 +434,11 @@ struct Reply {
 }
 
 /// How the sending ends.
-#[derive(Clone, Copy)]
 enum End {
     Whole,
     Never,
     StalledAfter(usize),
+    HeldAfter(usize, Arc<Semaphore>),
     CutAfter(usize),
     Endless,
 }
@@ -485,6 +487,7 @@ impl Reply {
             Fault::Unranged => {}
             Fault::Stall => self.end = End::Never,
             Fault::StallAfter(bytes) => self.end = End::StalledAfter(*bytes),
+            Fault::HeldAfter(bytes, go_on) => self.end = End::HeldAfter(*bytes, Arc::clone(go_on)),
             Fault::CutAfter(bytes) => self.end = End::CutAfter(*bytes),
             Fault::Bytes(bytes) => self.set_body(bytes.clone()),
             Fault::Endless => {
@@ -506,6 +509,14 @@ impl Reply {
         let chunks = match self.end {
             End::Whole | End::Never => once(Bytes::from(self.body.clone())).boxed(),
             End::StalledAfter(length) => once(start(length)).chain(stream::pending()).boxed(),
+            End::HeldAfter(length, go_on) => {
+                let rest = Bytes::copy_from_slice(self.body.get(length..).unwrap_or_default());
+                let rest = async move {
+                    go_on.acquire().await.expect("nobody closes it").forget();
+                    Ok(rest)
+                };
+                once(start(length)).chain(stream::once(rest)).boxed()
+            }
             End::CutAfter(length) => once(start(length)).chain(stream::once(cut())).boxed(),
             End::Endless => stream::repeat_with(|| Ok(Bytes::from_static(&[b' '; 16 * 1024]))).boxed(),
         };
