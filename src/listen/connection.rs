@@ -22,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::listen::activity::{Activity, State};
-use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, STREAMS};
+use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, SEND_BYTES, STREAMS};
 use crate::listen::places::Phase;
 use crate::listen::socket::Socket;
 use crate::listen::streams::{Opened, WithStreams};
@@ -100,7 +100,7 @@ fn builder(limits: &Limits, agreed: Option<Protocol>, opened: Opened) -> Builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADER_LIST_BYTES)
-        .max_send_buf_size(BUFFER_BYTES)
+        .max_send_buf_size(SEND_BYTES)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     match agreed {

@@ -56,15 +56,19 @@ impl Limits {
     }
 }
 
-/// Most bytes of an HTTP/1.1 head, and of a response buffered per connection: with more, each slow reader costs more
+/// Most bytes of an HTTP/1.1 head, and of a response buffered per connection of HTTP/1.1: with more, each slow reader costs more
 /// memory and gains no throughput.
 pub(in crate::listen) const BUFFER_BYTES: usize = 64 * 1024;
+/// While so many bytes of an HTTP/2 response wait to be sent, no more are added: the next piece is at hand, and a part of a
+/// piece takes as much memory as the whole. So a stream holds two pieces, and with more is not sent any faster.
+pub(in crate::listen) const SEND_BYTES: usize = 1;
 /// Most headers of a request: clients send about ten.
 pub(in crate::listen) const HEADERS: usize = 64;
 /// Most bytes of an HTTP/2 header list: a long token fits.
 pub(in crate::listen) const HEADER_LIST_BYTES: u32 = 32 * 1024;
-/// Most streams on one HTTP/2 connection: clients pull a handful of layers at a time.
-pub(in crate::listen) const STREAMS: u32 = 128;
+/// Most streams on one HTTP/2 connection, each of which may hold two pieces that its client does not take: 4 MiB for all.
+/// Clients pull a handful of layers at a time, and open another connection for more.
+pub(in crate::listen) const STREAMS: u32 = 32;
 /// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
 pub(in crate::listen) const PING: Duration = Duration::from_secs(20);
 /// Most bytes that one response may write before it lets others have their turn, or one piece if that is longer: without
