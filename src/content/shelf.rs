@@ -18,6 +18,7 @@ use crate::content::store::{Committed, ContentStore, ReadAt, Stored, Version};
 use crate::content::usage::Usage;
 use crate::content::watched::watched;
 use crate::oci::{Digest, Hasher};
+use crate::shortage::is_out_of_files;
 
 /// How much is read or written at once: large enough that a system call is cheap beside the copy, small enough that a
 /// slow reader holds little memory.
@@ -67,13 +68,17 @@ impl Shelf {
     /// read counts as absent: it is fetched again, and put in the place of what is there.
     ///
     /// Where the length is wrong, either the disk has lost bytes or whoever names the content lies about its length, so
-    /// it is hashed again: damaged content is removed and counts as absent, and a liar removes nothing.
+    /// it is hashed again, unless that was done: damaged content is removed and counts as absent, and a liar removes nothing.
     ///
     /// # Errors
-    /// [`ContentError::Length`]: the content is whole, and has another length.
+    /// [`ContentError::Length`]: the content is whole, and has another length. [`ContentError::Store`]: this host has no file left to
+    /// open it with. That says nothing of what is there, and nobody could be asked for it either.
     pub(super) async fn committed(&self, digest: Digest, length: Length) -> Result<Option<Committed>, ContentError> {
-        let opened = self.store.open(digest).await;
-        let Some(committed) = self.or_absent(digest, opened).flatten() else { return Ok(None) };
+        let opened = match self.store.open(digest).await {
+            Err(error) if is_out_of_files(&error) => return Err(failed("open", digest, error)),
+            opened => self.or_absent(digest, opened).flatten(),
+        };
+        let Some(committed) = opened else { return Ok(None) };
         let Committed { stored, version } = watched(committed, digest, &self.soundness);
         if self.soundness.is_unreadable(digest, version) {
             return Ok(None);
@@ -81,8 +86,15 @@ impl Shelf {
         if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
             return Ok(Some(Committed { stored, version }));
         }
+        let another_length = ContentError::Length { digest, size: stored.size };
+        if self.soundness.is_sound(digest, version) {
+            return Err(another_length);
+        }
         match digest_of(&stored, Pace::Full).await {
-            Ok(found) if found == digest => Err(ContentError::Length { digest, size: stored.size }),
+            Ok(found) if found == digest => {
+                self.found_sound(digest, version).await;
+                Err(another_length)
+            }
             Ok(found) => {
                 self.discard_if_possible(digest, found).await;
                 Ok(None)

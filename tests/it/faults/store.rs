@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bonafide::content::{
-    ByteSize, Committed, Condition, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Reader,
-    Retention, Seen, Settings, Stored, Version,
+    ByteSize, Committed, Condition, ContentError, ContentStore, Draft, Item, Length, Library, Origin, OriginBody,
+    ReadAt, Reader, Retention, Seen, Settings, Stored, Version,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -33,6 +33,8 @@ const PIECE: usize = 10_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     Open,
+    /// Its host has no file left to open anything with.
+    Files,
     Begin,
     /// Once so many bytes are written.
     Append(u64),
@@ -49,6 +51,9 @@ const TROUBLES: [io::ErrorKind; 5] = [
     io::ErrorKind::PermissionDenied,
     io::ErrorKind::Other,
 ];
+
+/// "Too many open files", on every Unix.
+const EMFILE: i32 = 24;
 
 /// A store in memory that fails at one step until it is repaired.
 #[derive(Debug, Clone)]
@@ -97,8 +102,17 @@ impl Failing {
         self.broken.store(false, Ordering::SeqCst);
     }
 
+    fn fail_again(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
     fn reach(&self, step: Step) -> io::Result<()> {
-        if self.broken.load(Ordering::SeqCst) && step == self.step { Err(self.kind.into()) } else { Ok(()) }
+        let is_reached = self.broken.load(Ordering::SeqCst) && step == self.step;
+        match step {
+            _ if !is_reached => Ok(()),
+            Step::Files => Err(io::Error::from_raw_os_error(EMFILE)),
+            Step::Open | Step::Begin | Step::Append(_) | Step::Commit | Step::Read(_) => Err(self.kind.into()),
+        }
     }
 }
 
@@ -106,6 +120,7 @@ impl Failing {
 impl ContentStore for Failing {
     async fn open(&self, digest: Digest) -> io::Result<Option<Committed>> {
         self.reach(Step::Open)?;
+        self.reach(Step::Files)?;
         let Some(kept) = self.kept.lock().unwrap().get(&digest).cloned() else { return Ok(None) };
         let version = kept.version();
         let stored = Stored { size: version.size, bytes: Arc::new(Opened { store: self.clone(), bytes: kept.bytes }) };
@@ -400,6 +415,44 @@ async fn once_the_store_is_repaired_content_is_kept_again() {
         let asked = world.fetches().len();
         read(world.reader().await, 0..SIZE).await.unwrap();
         assert_eq!(world.fetches().len(), asked, "{step:?}");
+    }
+}
+
+/// A world that keeps its content, and whose store fails from then on.
+async fn keeping_until(step: Step) -> World {
+    let world = World::failing(step, io::ErrorKind::Other);
+    world.store.repair();
+    read(world.reader().await, 0..SIZE).await.unwrap();
+    assert!(world.is_kept().await);
+    world.store.fail_again();
+    world
+}
+
+#[tokio::test]
+async fn what_no_file_is_left_to_open_with_is_neither_absent_nor_damaged() {
+    let world = keeping_until(Step::Files).await;
+    let origin = Arc::clone(&world.origin);
+    let opened = world.library.read_through(world.digest(), Length::Exactly(SIZE as u64), origin as _).await;
+    assert!(matches!(opened, Err(ContentError::Store { .. })), "{opened:?}");
+    let manifest = world.library.manifest(world.digest()).await;
+    assert!(matches!(manifest, Err(ContentError::Store { .. })), "{manifest:?}");
+    world.store.repair();
+    assert!(read(world.reader().await, 0..SIZE).await.unwrap() == world.origin.content);
+    assert_eq!((world.fetches(), counted(&world.registry, UNREADABLE, &[])), (vec![0], 0));
+}
+
+#[tokio::test]
+async fn what_was_hashed_is_not_hashed_again_for_whoever_lies_about_its_length() {
+    let mut world = keeping_until(Step::Read(0)).await;
+    for _ in 0..2 {
+        let lied = world.library.blob(world.digest(), Length::Exactly(5)).await;
+        assert!(matches!(lied, Err(ContentError::Length { .. })), "{lied:?}");
+        assert_eq!(counted(&world.registry, UNREADABLE, &[]), 0);
+        // After a restart it is not known to be whole before the first such look.
+        world.store.repair();
+        world = world.restarted();
+        world.library.blob(world.digest(), Length::Exactly(5)).await.unwrap_err();
+        world.store.fail_again();
     }
 }
 
