@@ -130,6 +130,12 @@ impl Front {
         if has_already(&head.headers, digest) {
             return Ok(respond::not_modified(digest));
         }
+        // By HEAD a client only asks how large it is: that is no reason to fetch it.
+        if head.method == Method::HEAD
+            && let Some(size) = admitted.declared_size()
+        {
+            return Ok(respond::blob(digest, size, Body::empty()));
+        }
         self.blob_part(&admitted, head).await
     }
 
@@ -137,7 +143,9 @@ impl Front {
         let mut reader = self.gate.blob(admitted).await?;
         let size = reader.size().await.map_err(|error| unreadable(admitted, &error))?;
         let digest = admitted.digest();
-        Ok(match part(&head.headers, digest, size) {
+        // Only GET knows of parts (RFC 9110, section 14.2).
+        let wanted = if head.method == Method::GET { part(&head.headers, digest, size) } else { Part::Whole };
+        Ok(match wanted {
             Part::Whole => respond::blob(digest, size, body(reader, 0..size)),
             Part::Bytes(part) => respond::blob_part(digest, size, &part, body(reader, part.clone())),
             Part::Outside => respond::outside(digest, size),

@@ -12,6 +12,16 @@ use crate::gate::live::Live;
 use crate::limits::MANIFEST_BYTES;
 use crate::oci::{Digest, Repository};
 
+impl Admitted {
+    /// How many bytes it has by all manifests that admit it, if it is a blob about which they agree.
+    pub fn declared_size(&self) -> Option<u64> {
+        match &self.size {
+            Size::Declared(sizes) => <[u64; 1]>::try_from(sizes.as_slice()).ok().map(|[only]| only),
+            Size::Manifest => None,
+        }
+    }
+}
+
 impl Gate {
     /// The bytes of an admitted blob: kept here, or on their way from the upstream.
     ///

@@ -214,6 +214,22 @@ async fn blobs_of_a_refused_image_are_refused() {
 }
 
 #[tokio::test]
+async fn a_look_at_a_blob_tells_its_size_and_fetches_nothing() {
+    let world = World::signed().await;
+    world.manifest(TAG).await;
+    let child = &world.release.image.children[0];
+    world.manifest(child.digest()).await;
+    world.registry.forget_requests();
+    let blob = &child.blobs[1];
+    for headers in [&[][..], &[("range", "bytes=1-2")]] {
+        let head = world.mirror.ask(Method::HEAD, &blob_path(Digest::of(blob)), headers).await;
+        assert_eq!((head.status, head.header("content-length")), (StatusCode::OK, blob.len().to_string().as_str()));
+        assert_eq!(head.header("docker-content-digest"), Digest::of(blob).to_string());
+    }
+    assert_eq!(world.registry.requests().len(), 0);
+}
+
+#[tokio::test]
 async fn parts_of_a_blob_are_served_by_range() {
     let world = World::signed().await;
     world.pull().await;
