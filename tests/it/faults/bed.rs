@@ -82,7 +82,7 @@ impl Bed {
         registry.publish(repositories);
         let folder = tempfile::tempdir().unwrap();
         authority.trusted_root().write_to(folder.path());
-        let timeouts = "default = true\nidle_timeout = \"1s\"\nanswer_timeout = \"1s\"";
+        let timeouts = "default = true\ntag_ttl = \"1s\"\nidle_timeout = \"1s\"\nanswer_timeout = \"1s\"";
         let world = world(&registry).replace("default = true", timeouts);
         let places =
             "[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n[storage]\npath = \"state\"\n";

@@ -82,6 +82,8 @@ pub(crate) enum Fault {
     HeldAfter(usize, Arc<Semaphore>),
     /// The connection breaks after so many bytes of the body.
     CutAfter(usize),
+    /// A `Content-Length` that the body does not have: it is cut off there, or its connection breaks before.
+    Length(usize),
     /// Other bytes as body; the other headers stay, `Content-Length` follows.
     Bytes(Vec<u8>),
     /// A body that never ends, without `Content-Length`.
@@ -488,6 +490,7 @@ impl Reply {
             Fault::Stall => self.end = End::Never,
             Fault::StallAfter(bytes) => self.end = End::StalledAfter(*bytes),
             Fault::HeldAfter(bytes, go_on) => self.end = End::HeldAfter(*bytes, Arc::clone(go_on)),
+            Fault::Length(length) => self.set(CONTENT_LENGTH, &length.to_string()),
             Fault::CutAfter(bytes) => self.end = End::CutAfter(*bytes),
             Fault::Bytes(bytes) => self.set_body(bytes.clone()),
             Fault::Endless => {
