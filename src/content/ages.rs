@@ -36,6 +36,11 @@ impl Ages {
         self.total
     }
 
+    /// The bytes of what may go.
+    pub(super) fn evictable(&self) -> u64 {
+        self.bytes.values().sum()
+    }
+
     /// The cut that takes `excess` bytes, or a little more, of what is not pinned; none if nothing must go.
     pub(super) fn cut(&self, excess: u64) -> Option<Cut> {
         if excess == 0 {

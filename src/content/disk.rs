@@ -105,8 +105,20 @@ impl ContentStore for Disk {
 
     async fn begin(&self, digest: Digest, size: Option<u64>) -> io::Result<Box<dyn Draft>> {
         let (path, partial, clock) = (self.path(digest), self.partial_path(digest), Arc::clone(&self.clock));
-        let draft = blocking(move || DiskDraft::create(path, partial, Room::new(size), clock)).await?;
-        Ok(Box::new(draft))
+        let folder = self.folder.clone();
+        let creating = move || {
+            // What does not fit is not begun: it would fill the disk, and be thrown away.
+            if free(&folder).zip(size).is_some_and(|(free, size)| size > free) {
+                return Err(no_room());
+            }
+            DiskDraft::create(path, partial, Room::new(size), clock)
+        };
+        Ok(Box::new(blocking(creating).await?))
+    }
+
+    async fn free(&self) -> Option<u64> {
+        let folder = self.folder.clone();
+        blocking(move || Ok(free(&folder))).await.ok().flatten()
     }
 
     async fn remove(&self, digest: Digest) -> io::Result<()> {
@@ -336,6 +348,16 @@ fn set_aside(_: &File, _: Range<u64>) -> io::Result<()> {
     Ok(())
 }
 
+/// How much may be written to the file system of `folder`; not every one says so.
+fn free(folder: &Path) -> Option<u64> {
+    let room = rustix::fs::statvfs(folder).ok()?;
+    (room.f_blocks > 0).then(|| room.f_bavail.saturating_mul(room.f_frsize))
+}
+
+fn no_room() -> io::Error {
+    rustix::io::Errno::NOSPC.into()
+}
+
 fn write_pieces(file: &File, from: u64, pieces: &[Bytes]) -> io::Result<()> {
     let mut offset = from;
     for piece in pieces {
@@ -411,10 +433,20 @@ mod tests {
         }
         let (length, room) = length_and_room(Some(3 * LARGE)).await;
         assert!(length == 1 && (3 * LARGE..4 * LARGE).contains(&room), "{length} {room}");
-        let (length, room) = length_and_room(Some(1 << 40)).await;
+        let (length, room) = length_and_room(Some(4 * AHEAD)).await;
         assert!(length == 1 && (AHEAD..AHEAD + LARGE).contains(&room), "{length} {room}");
         for size in [None, Some(LARGE - 1)] {
             assert!(length_and_room(size).await.1 < LARGE - 1);
         }
+    }
+
+    #[tokio::test]
+    async fn what_the_disk_has_no_room_for_is_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path().to_owned(), Arc::new(SystemClock)).await.unwrap();
+        let free = disk.free().await.unwrap();
+        let error = disk.begin(Digest::of(b"x"), Some(free.saturating_mul(2))).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read_dir(folder.path().join(PARTIAL)).unwrap().count(), 0);
     }
 }

@@ -93,7 +93,7 @@ impl Flight {
 
     async fn receive(&self, body: OriginBody) -> io::Result<Arrival> {
         let mut supply = Supply::of_all(self.wanted.clone(), body)?;
-        let draft = match self.shelf.store.begin(self.wanted.digest, supply.total()).await {
+        let draft = match self.shelf.begin(self.wanted.digest, supply.total()).await {
             Ok(draft) => draft,
             Err(error) => return self.hand_over(supply, None, error).await,
         };
@@ -159,7 +159,7 @@ impl Flight {
     async fn hand_over(&self, supply: Supply, intake: Option<Intake>, failure: io::Error) -> io::Result<Arrival> {
         let digest = self.wanted.digest;
         tracing::warn!(%digest, error = %failure, "content cannot be kept, it passes through");
-        self.shelf.failed_to_keep(&failure);
+        self.shelf.failed_to_keep(supply.total().unwrap_or(0), &failure);
         let (hasher, arrived) = match intake {
             None => (Hasher::new(), None),
             Some(intake) => {
@@ -189,7 +189,7 @@ impl Flight {
             }
             Err(error) => {
                 tracing::warn!(digest = %self.wanted.digest, %error, "content cannot be kept, it is fetched again");
-                self.shelf.failed_to_keep(&error);
+                self.shelf.failed_to_keep(size, &error);
             }
         }
     }

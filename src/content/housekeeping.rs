@@ -87,7 +87,9 @@ impl Housekeeping {
         let before = self.shelf.usage.before_survey();
         let (ages, _) = self.survey().await?;
         self.shelf.usage.surveyed(ages.total(), before);
-        let Some(cut) = ages.cut(self.shelf.usage.excess(ages.total())) else { return Ok(Amount::default()) };
+        let usage = &self.shelf.usage;
+        let shortage = usage.shortage(ages.evictable(), self.shelf.store.free().await);
+        let Some(cut) = ages.cut(usage.excess(ages.total()).max(shortage)) else { return Ok(Amount::default()) };
         let evicted = self.evict(cut).await?;
         self.shelf.usage.shrank(evicted.bytes);
         Ok(evicted)

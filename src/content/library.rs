@@ -171,7 +171,7 @@ impl Library {
         // A copy: the bytes may be a slice that keeps a whole receive buffer alive.
         self.manifests.add(digest, Bytes::copy_from_slice(&bytes));
         if self.shelf.committed(digest, Length::Exactly(size)).await?.is_none() {
-            let stored = self.store(digest, bytes).await.inspect_err(|error| self.shelf.failed_to_keep(error));
+            let stored = self.store(digest, bytes).await.inspect_err(|error| self.shelf.failed_to_keep(size, error));
             stored.map_err(|source| failed("write", digest, source))?;
         }
         Ok(())

@@ -14,7 +14,7 @@ use crate::content::memory::Memory;
 use crate::content::metrics::Metrics;
 use crate::content::settings::ByteSize;
 use crate::content::soundness::Soundness;
-use crate::content::store::{Committed, ContentStore, ReadAt, Stored, Version};
+use crate::content::store::{Committed, ContentStore, Draft, ReadAt, Stored, Version};
 use crate::content::usage::Usage;
 use crate::content::watched::watched;
 use crate::oci::{Digest, Hasher};
@@ -118,11 +118,23 @@ impl Shelf {
         self.soundness.found_sound(digest, version);
     }
 
-    /// The store could not keep something. Where it says that the disk is full, room is made for what comes next.
-    pub(super) fn failed_to_keep(&self, error: &io::Error) {
+    /// Begins to keep a content of `size` bytes, as far as is known.
+    ///
+    /// # Errors
+    /// What the store says; [`io::ErrorKind::FileTooLarge`] for what is larger than all that may be kept, and would be evicted as
+    /// soon as it is there, with all else.
+    pub(super) async fn begin(&self, digest: Digest, size: Option<u64>) -> io::Result<Box<dyn Draft>> {
+        if size.is_some_and(|size| size > self.usage.most()) {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than all that may be kept"));
+        }
+        self.store.begin(digest, size).await
+    }
+
+    /// The store could not keep something of `size` bytes. Where it says that the disk is full, room is made for what comes next.
+    pub(super) fn failed_to_keep(&self, size: u64, error: &io::Error) {
         self.metrics.unkept.inc();
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
-            self.usage.disk_is_full();
+            self.usage.no_room_for(size);
         }
     }
 

@@ -32,6 +32,11 @@ pub trait ContentStore: Debug + Send + Sync {
     /// far as is known: a store without room for them may say so at once.
     async fn begin(&self, digest: Digest, size: Option<u64>) -> io::Result<Box<dyn Draft>>;
 
+    /// How many bytes it has room for, if it can tell.
+    async fn free(&self) -> Option<u64> {
+        None
+    }
+
     /// Forgets what is committed under `digest`; readers that have it open go on.
     async fn remove(&self, digest: Digest) -> io::Result<()>;
 

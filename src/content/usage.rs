@@ -1,9 +1,15 @@
 //! How much is committed, and the sign that it has become too much.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus::IntGauge;
 use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// How long it takes until a tenth goes again, where nobody can tell how much is missing.
+const AGAIN: Duration = Duration::from_mins(10);
 
 /// How many bytes are committed, as far as is known: what a survey found, and what was committed here since.
 ///
@@ -13,7 +19,10 @@ pub(super) struct Usage {
     most: u64,
     surveyed: AtomicU64,
     grown: AtomicU64,
-    is_disk_full: AtomicBool,
+    /// The size of the largest content that the disk had no room for since room was made last; 0 if it had.
+    wanted: AtomicU64,
+    /// When a tenth went.
+    tenth: Mutex<Option<Instant>>,
     too_much: Notify,
     gauge: IntGauge,
 }
@@ -25,7 +34,8 @@ impl Usage {
             most,
             surveyed: AtomicU64::new(0),
             grown: AtomicU64::new(0),
-            is_disk_full: AtomicBool::new(false),
+            wanted: AtomicU64::new(0),
+            tenth: Mutex::default(),
             too_much: Notify::new(),
             gauge,
         }
@@ -40,9 +50,14 @@ impl Usage {
         }
     }
 
-    /// The disk has no room left, whatever the bound says.
-    pub(super) fn disk_is_full(&self) {
-        self.is_disk_full.store(true, Ordering::Relaxed);
+    /// How many bytes may be kept.
+    pub(super) const fn most(&self) -> u64 {
+        self.most
+    }
+
+    /// The disk has no room for a content of `size` bytes, whatever the bound says.
+    pub(super) fn no_room_for(&self, size: u64) {
+        self.wanted.fetch_max(size.max(1), Ordering::Relaxed);
         self.too_much.notify_one();
     }
 
@@ -66,15 +81,40 @@ impl Usage {
         }
     }
 
-    /// How much of `bytes` must go: nothing unless there is too much or the disk is full, else a tenth more than that, so
-    /// that one pass over the store makes room for more than one layer.
-    pub(super) fn excess(&self, bytes: u64) -> u64 {
-        let is_disk_full = self.is_disk_full.swap(false, Ordering::Relaxed);
-        if bytes <= self.most && !is_disk_full {
+    /// How much of `bytes` must go: nothing unless there is too much, else a tenth of the bound more than that, so that one pass
+    /// over the store makes room for more than one layer.
+    pub(super) const fn excess(&self, bytes: u64) -> u64 {
+        if bytes <= self.most { 0 } else { bytes.saturating_sub(self.most - self.most / 10) }
+    }
+
+    /// How much of the `evictable` bytes must go since the disk, which has room for `free` more as far as it can tell, had none
+    /// for a content: what is missing, and some more for what is written meanwhile; nothing if all of it would not do, or the
+    /// next content that is too large would cost all that is kept. Where nobody can tell, or a quota ends before the disk does,
+    /// it is a tenth, and that not for each content.
+    pub(super) fn shortage(&self, evictable: u64, free: Option<u64>) -> u64 {
+        let wanted = self.wanted.swap(0, Ordering::Relaxed);
+        if wanted == 0 {
             return 0;
         }
-        let most = self.most.min(bytes);
-        bytes.saturating_sub(most.saturating_sub(most / 10))
+        let missing = free.map_or(0, |free| wanted.saturating_sub(free));
+        if missing > evictable {
+            0
+        } else if missing > 0 {
+            missing.saturating_add(wanted / 10)
+        } else if self.may_give_a_tenth() {
+            evictable / 10
+        } else {
+            0
+        }
+    }
+
+    fn may_give_a_tenth(&self) -> bool {
+        let mut last = self.tenth.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = last.is_none_or(|last| last.elapsed() >= AGAIN);
+        if may {
+            *last = Some(Instant::now());
+        }
+        may
     }
 
     /// Waits until there is too much.
@@ -108,10 +148,33 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_frees_a_tenth_once() {
+    fn a_full_disk_frees_what_is_missing_once() {
         let usage = usage(1000);
-        usage.disk_is_full();
-        assert_eq!((usage.excess(500), usage.excess(500)), (50, 0));
+        usage.no_room_for(100);
+        usage.no_room_for(50);
+        assert_eq!((usage.shortage(500, Some(30)), usage.shortage(500, Some(30))), (80, 0));
+    }
+
+    #[test]
+    fn nothing_goes_for_what_would_not_fit_if_all_went() {
+        let usage = usage(1000);
+        for _ in 0..20 {
+            usage.no_room_for(600);
+            assert_eq!(usage.shortage(500, Some(99)), 0);
+        }
+        usage.no_room_for(600);
+        assert_eq!(usage.shortage(500, Some(100)), 560);
+    }
+
+    #[test]
+    fn where_nobody_can_tell_what_is_missing_a_tenth_goes_and_not_for_each_content() {
+        for free in [None, Some(1000)] {
+            let usage = usage(1000);
+            usage.no_room_for(100);
+            assert_eq!(usage.shortage(500, free), 50);
+            usage.no_room_for(100);
+            assert_eq!(usage.shortage(450, free), 0);
+        }
     }
 
     #[test]

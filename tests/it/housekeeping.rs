@@ -155,6 +155,20 @@ async fn up_to_the_bound_nothing_is_evicted() {
 }
 
 #[tokio::test]
+async fn what_is_larger_than_all_that_may_be_kept_passes_and_costs_nothing_that_is_kept() {
+    let house = House::new(0).await;
+    let kept = [house.fetch(1).await, house.fetch(2).await, house.fetch(3).await];
+    let large: &'static [u8] = vec![7; 1001].leak();
+    let (digest, length) = (Digest::of(large), Length::Exactly(1001));
+    let reader = house.library.read_through(digest, length, FakeOrigin::whole(large)).await.unwrap();
+    assert_eq!(reader.stream(0..1001).try_collect::<Vec<_>>().await.unwrap().concat(), large);
+    house.settle().await;
+    assert!(!house.is_kept(digest));
+    assert!(kept.into_iter().all(|digest| house.is_kept(digest)));
+    assert_eq!(counted(&house.registry, "bonafide_content_unkept_total", &[]), 1);
+}
+
+#[tokio::test]
 async fn a_reader_of_what_is_evicted_reads_on() {
     let house = House::new(0).await;
     let digest = house.fetch(1).await;
