@@ -6,14 +6,14 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::content::breakage;
 use crate::content::error::FlightError;
 use crate::content::flights::Listing;
 use crate::content::intake::{Intake, receive};
 use crate::content::origin::OriginBody;
-use crate::content::passage::Handover;
+use crate::content::passage::{Handover, Rest};
 use crate::content::shelf::{Shelf, chunk, hash};
 use crate::content::store::{Committed, Draft, ReadAt, Stored};
 use crate::content::supply::{Broken, Supply, Wanted};
@@ -46,6 +46,8 @@ pub(super) struct Flight {
     pub(super) shelf: Arc<Shelf>,
     pub(super) wanted: Wanted,
     pub(super) progress: watch::Sender<Progress>,
+    /// Where there is room for the fetches of its readers, should each have to go on alone.
+    pub(super) places: Arc<Semaphore>,
 }
 
 /// How a fetch ended.
@@ -168,9 +170,15 @@ impl Flight {
             }
         };
         let Some(total) = supply.total() else { return Err(Broken::Unkept { digest, source: failure }.into()) };
-        let (wanted, metrics) = (self.wanted.clone(), self.shelf.metrics.clone());
-        let supply = Mutex::new(Some(supply));
-        Ok(Arrival::Passing(Arc::new(Handover { wanted, total, arrived, hasher, supply, metrics })))
+        let rest = Rest {
+            wanted: self.wanted.clone(),
+            from: arrived.as_ref().map_or(0, |arrived| arrived.size),
+            total,
+            supply: Mutex::new(Some(supply)),
+            places: Arc::clone(&self.places),
+            metrics: self.shelf.metrics.clone(),
+        };
+        Ok(Arrival::Passing(Arc::new(Handover { arrived, hasher, rest: Arc::new(rest) })))
     }
 
     async fn prove(&self, intake: Intake) -> io::Result<Arrival> {

@@ -1,10 +1,10 @@
-//! The fetches under way: one for each content, however many ask.
+//! The fetches under way: one for each content, however many ask, and one for each reader of what passes by the store.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prometheus::IntGauge;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::content::error::ContentError;
 use crate::content::flight::Progress;
@@ -21,6 +21,7 @@ pub(super) type Key = (Digest, Length);
 #[derive(Debug, Clone)]
 pub(super) struct Flights {
     listed: Arc<Mutex<HashMap<Key, watch::Receiver<Progress>>>>,
+    places: Arc<Semaphore>,
     /// How many.
     gauge: IntGauge,
 }
@@ -37,12 +38,18 @@ pub(super) enum Seat {
 pub(super) struct Listing {
     flights: Flights,
     key: Key,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Flights {
     /// None yet; `gauge` says how many.
     pub(super) fn new(gauge: IntGauge) -> Self {
-        Self { listed: Arc::default(), gauge }
+        Self { listed: Arc::default(), places: Arc::new(Semaphore::new(FLIGHTS)), gauge }
+    }
+
+    /// The places of all of them, for who fetches alone.
+    pub(super) fn places(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.places)
     }
 
     /// The fetch under way for `key`.
@@ -59,13 +66,11 @@ impl Flights {
         if let Some(progress) = flights.get(&key) {
             return Ok(Seat::Taken(progress.clone()));
         }
-        if flights.len() >= FLIGHTS {
-            return Err(ContentError::Busy(FLIGHTS));
-        }
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return Err(ContentError::Busy(FLIGHTS)) };
         let (sender, receiver) = watch::channel(Progress::Asking);
         flights.insert(key, receiver.clone());
         self.gauge.inc();
-        Ok(Seat::Free(Listing { flights: self.clone(), key }, sender, receiver))
+        Ok(Seat::Free(Listing { flights: self.clone(), key, _place: place }, sender, receiver))
     }
 
     /// Nothing that can panic runs under this lock, and it is never held across an await.

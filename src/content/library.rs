@@ -245,7 +245,7 @@ impl Library {
             Seat::Free(listing, progress, receiver) => (listing, progress, receiver),
         };
         let span = tracing::info_span!("fetch", digest = %wanted.digest);
-        let flight = Flight { shelf: Arc::clone(&self.shelf), wanted, progress };
+        let flight = Flight { shelf: Arc::clone(&self.shelf), wanted, progress, places: self.flights.places() };
         self.tasks.spawn(flight.run(listing).instrument(span));
         Ok(receiver)
     }

@@ -83,7 +83,7 @@ async fn announced(progress: &mut watch::Receiver<Progress>) -> io::Result<u64> 
     let seen = seen.await.map_err(abandoned)?.clone();
     match seen {
         Progress::Growing { total: Some(total), .. } => Ok(total),
-        Progress::Passing(handover) => Ok(handover.total),
+        Progress::Passing(handover) => Ok(handover.total()),
         Progress::Proven(stored) => Ok(stored.size),
         Progress::Failed(error) => Err(error.to_io()),
         Progress::Asking | Progress::Growing { total: None, .. } => Err(io::ErrorKind::Interrupted.into()),
@@ -120,7 +120,7 @@ impl Walk {
         match ahead {
             Ahead::Here(reach) => self.read(reach, takes).await,
             Ahead::Alone(handover) => {
-                let mut passage = Box::new(Passage::new(handover, self.at..self.end));
+                let mut passage = Box::new(Passage::new(&handover, self.at..self.end));
                 let first = passage.next().await;
                 self.source = Source::Passing(passage);
                 Ok(first?.map(Piece::Bytes))

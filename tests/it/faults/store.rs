@@ -327,6 +327,18 @@ async fn many_clients_go_on_by_themselves_from_where_the_store_failed() {
 }
 
 #[tokio::test]
+async fn who_goes_on_alone_counts_among_the_fetches_that_there_may_be() {
+    let world = World::failing(Step::Begin, io::ErrorKind::StorageFull);
+    let readers = join_all((0..512).map(|_| world.reader())).await;
+    let mut streams: Vec<_> = readers.into_iter().map(|reader| reader.stream(0..SIZE as u64).boxed()).collect();
+    join_all(streams.iter_mut().map(StreamExt::next)).await;
+    let other = || world.library.read_through(Digest::of(b"other"), Length::Exactly(5), FakeOrigin::whole(b"other"));
+    assert!(matches!(other().await, Err(ContentError::Busy(512))));
+    streams.pop();
+    assert!(read(other().await.unwrap(), 0..5).await.unwrap() == b"other");
+}
+
+#[tokio::test]
 async fn a_range_passes_through_as_well() {
     for step in [Step::Begin, Step::Append(SIZE as u64 / 2)] {
         for range in [0..1, 0..SIZE / 4, SIZE / 4..SIZE - 1, SIZE / 2 - 1..SIZE / 2 + 1, SIZE - 1..SIZE, 7..7] {
