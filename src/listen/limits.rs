@@ -33,7 +33,8 @@ impl Limits {
         handshake: Duration::from_secs(10),
         // The heads of all clients fit one packet; hyper's own default.
         head: Duration::from_secs(30),
-        // Clients of Go keep connections for 90 s: closing a little later than they do spares them a retry.
+        // Clients of Go keep connections for 90 s: closing a little later than they do spares those of HTTP/2 a retry. Over
+        // HTTP/1.1 the wait for a head ends it before.
         idle: Duration::from_secs(100),
         // Between two requests of a pull lies less; a client that asks later connects again.
         idle_when_full: Duration::from_secs(5),
