@@ -4,12 +4,13 @@ use http::StatusCode;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 use crate::front::Route;
+use crate::listen::Counts;
 
 #[derive(Debug)]
 pub(in crate::front) struct Metrics {
     requests: IntCounterVec,
     served_bytes: IntCounter,
-    connections: IntGauge,
+    connections: Counts,
 }
 
 impl Metrics {
@@ -17,14 +18,19 @@ impl Metrics {
         let requests = Opts::new("bonafide_requests_total", "Requests by what they asked for and the status answered");
         let requests = IntCounterVec::new(requests, &["route", "status"])?;
         let served_bytes = IntCounter::new("bonafide_served_bytes_total", "Bytes of bodies sent to clients")?;
-        let connections = IntGauge::new("bonafide_connections", "Connections of clients that are open")?;
+        let open = IntGauge::new("bonafide_connections", "Connections of clients that are open")?;
+        let stalled = IntCounter::new(
+            "bonafide_connections_stalled_total",
+            "Connections that were cut since their client took nothing of what it had asked for",
+        )?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(served_bytes.clone()))?;
-        registry.register(Box::new(connections.clone()))?;
-        Ok(Self { requests, served_bytes, connections })
+        registry.register(Box::new(open.clone()))?;
+        registry.register(Box::new(stalled.clone()))?;
+        Ok(Self { requests, served_bytes, connections: Counts { open, stalled } })
     }
 
-    pub(in crate::front) fn connections(&self) -> IntGauge {
+    pub(in crate::front) fn connections(&self) -> Counts {
         self.connections.clone()
     }
 

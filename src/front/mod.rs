@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use prometheus::{IntGauge, Registry};
+use prometheus::Registry;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -33,7 +33,7 @@ use crate::front::metrics::Metrics;
 use crate::front::range::{Part, has_already, part};
 use crate::front::request_id::RequestIds;
 use crate::gate::{Admitted, Gate, Refusal};
-use crate::listen::{Answer, Body, TlsSettings};
+use crate::listen::{Answer, Body, Counts, TlsSettings};
 use crate::oci::{Digest, ErrorCode, Image, Repository, Tag};
 
 /// The `[server]` table.
@@ -75,8 +75,8 @@ impl Front {
         Ok(Self { gate, upstreams, metrics: Metrics::register(registry)?, ids: RequestIds::new() })
     }
 
-    /// Where its open connections are counted.
-    pub fn connections(&self) -> IntGauge {
+    /// Where its connections are counted.
+    pub fn connections(&self) -> Counts {
         self.metrics.connections()
     }
 

@@ -166,7 +166,12 @@ async fn watch<A, C>(
                     look.as_mut().reset(Instant::now() + serving.limits.head);
                 }
                 State::Idle => return debug!("idle, and did not close"),
-                State::Stalled => return debug!("the client takes nothing of what it asked for"),
+                State::Stalled => {
+                    if let Some(stalled) = &serving.stalled {
+                        stalled.inc();
+                    }
+                    return debug!("the client takes nothing of what it asked for");
+                }
             }
         }
     }

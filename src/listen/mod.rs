@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
@@ -65,7 +65,16 @@ pub struct Listener {
     address: SocketAddr,
     tls: Option<TlsAcceptor>,
     limits: Limits,
-    open: Option<IntGauge>,
+    counts: Option<Counts>,
+}
+
+/// What is counted of connections.
+#[derive(Debug, Clone)]
+pub struct Counts {
+    /// Those that are open.
+    pub open: IntGauge,
+    /// Those that were cut since their client took nothing of what it had asked for.
+    pub stalled: IntCounter,
 }
 
 /// How a drain ended.
@@ -85,13 +94,13 @@ impl Listener {
         let bind = |source| ListenError::Bind { address, source };
         let sockets = TcpListener::bind(address).await.map_err(bind)?;
         let address = sockets.local_addr().map_err(bind)?;
-        Ok(Self { sockets, address, tls, limits, open: None })
+        Ok(Self { sockets, address, tls, limits, counts: None })
     }
 
-    /// The same, with the connections that are open counted in `open`.
+    /// The same, with its connections counted.
     #[must_use]
-    pub fn counted(self, open: IntGauge) -> Self {
-        Self { open: Some(open), ..self }
+    pub fn counted(self, counts: Counts) -> Self {
+        Self { counts: Some(counts), ..self }
     }
 
     /// The address that is bound, with its real port.
@@ -111,7 +120,8 @@ impl Listener {
             answer,
             tls: self.tls,
             limits: self.limits,
-            places: Places::new(self.limits.connections, self.open),
+            places: Places::new(self.limits.connections, self.counts.as_ref().map(|counts| counts.open.clone())),
+            stalled: self.counts.map(|counts| counts.stalled),
             stop,
             phase: watch::Sender::new(Phase::Open),
             tasks: TaskTracker::new(),
@@ -140,6 +150,7 @@ struct Serving<A> {
     phase: watch::Sender<Phase>,
     tasks: TaskTracker,
     cuts: AtomicUsize,
+    stalled: Option<IntCounter>,
 }
 
 impl<A: Answer> Serving<A> {

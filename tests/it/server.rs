@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bonafide::listen::{Answer, Body, Drained, Limits, ListenError, Listener, Protocol, TlsSettings};
+use bonafide::listen::{Answer, Body, Counts, Drained, Limits, ListenError, Listener, Protocol, TlsSettings};
 use bonafide::piece::Piece;
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -19,7 +19,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use prometheus::IntGauge;
+use prometheus::{IntCounter, IntGauge};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -100,6 +100,11 @@ fn cut_after_a_kilobyte() -> Body {
     Body::stream(|_| Box::pin(stream::iter(pieces)), 2048)
 }
 
+fn counts() -> Counts {
+    let (open, stalled) = (IntGauge::new("open", "open").unwrap(), IntCounter::new("stalled", "stalled").unwrap());
+    Counts { open, stalled }
+}
+
 /// A server that runs until it is dropped or drained.
 struct Server {
     address: SocketAddr,
@@ -110,12 +115,12 @@ struct Server {
 
 impl Server {
     async fn start(limits: Limits, tls: Option<&TlsSettings>) -> Self {
-        Self::counted(limits, tls, &IntGauge::new("open", "open").unwrap()).await
+        Self::counted(limits, tls, &counts()).await
     }
 
-    async fn counted(limits: Limits, tls: Option<&TlsSettings>, open: &IntGauge) -> Self {
+    async fn counted(limits: Limits, tls: Option<&TlsSettings>, counts: &Counts) -> Self {
         let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0).into(), tls, limits).await.unwrap();
-        let listener = listener.counted(open.clone());
+        let listener = listener.counted(counts.clone());
         let (address, echo, stop) = (listener.address(), Echo::new(), CancellationToken::new());
         let serve = listener.serve(Arc::clone(&echo), stop.clone());
         Self { address, echo, stop, serving: AbortOnDropHandle::new(TaskTracker::new().spawn(serve)) }
@@ -423,14 +428,14 @@ async fn where_no_place_is_left_connections_that_idle_make_room_and_no_others() 
 
 #[tokio::test]
 async fn connections_are_counted_while_they_are_open() {
-    let open = IntGauge::new("open", "open").unwrap();
-    let server = Server::counted(Limits::STANDARD, None, &open).await;
+    let counts = counts();
+    let server = Server::counted(Limits::STANDARD, None, &counts).await;
     let (first, second) = (idle_h1(server.connect().await).await, idle_h2(server.connect().await).await);
-    assert_eq!(open.get(), 2);
+    assert_eq!(counts.open.get(), 2);
     drop((first, second));
     assert!(get_h1(server.connect().await, "/panic").await.is_err());
     let none = async {
-        while open.get() > 0 {
+        while counts.open.get() > 0 {
             tokio::task::yield_now().await;
         }
     };
@@ -439,13 +444,15 @@ async fn connections_are_counted_while_they_are_open() {
 
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_what_it_asked_for_is_cut() {
-    let server = Server::start(Limits { stall: SOON, ..Limits::STANDARD }, None).await;
+    let counts = counts();
+    let server = Server::counted(Limits { stall: SOON, ..Limits::STANDARD }, None, &counts).await;
     let mut stream = server.connect().await;
     stream.write_all(b"GET /endless HTTP/1.1\r\nhost: m\r\n\r\n").await.unwrap();
     server.echo.dropped.acquire().await.unwrap().forget();
     let response = get_h2(server.connect().await, "/endless").await.unwrap();
     server.echo.dropped.acquire().await.unwrap().forget();
     assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(counts.stalled.get(), 2);
 }
 
 #[tokio::test]
