@@ -321,7 +321,7 @@ impl Drop for Leftover {
         if let Some(path) = self.0.take()
             && let Err(error) = ignore_absent(fs::remove_file(&path))
         {
-            tracing::warn!(path = %path.display(), %error, "cannot remove a partial file; the next start will");
+            tracing::warn!(path = %path.display(), %error, "cannot remove a partial file; the next start tries again");
         }
     }
 }
@@ -367,15 +367,20 @@ fn write_pieces(file: &File, from: u64, pieces: &[Bytes]) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes the partial files that no living process holds.
+/// Removes the partial files that no living process holds. What cannot be removed takes room, and is in nobody's way: a
+/// disk on which nothing can be removed is no reason not to serve what is on it.
 fn remove_leftovers(partial: &Path) -> io::Result<()> {
     for entry in fs::read_dir(partial)? {
         let path = entry?.path();
-        if is_abandoned(&path)? {
-            ignore_absent(fs::remove_file(&path))?;
+        if let Err(error) = remove_if_abandoned(&path) {
+            tracing::warn!(path = %path.display(), %error, "cannot remove a partial file of a process that is gone");
         }
     }
     Ok(())
+}
+
+fn remove_if_abandoned(path: &Path) -> io::Result<()> {
+    if is_abandoned(path)? { ignore_absent(fs::remove_file(path)) } else { Ok(()) }
 }
 
 fn is_abandoned(path: &Path) -> io::Result<bool> {

@@ -106,6 +106,23 @@ async fn half_a_fetch_is_gone_after_a_kill_and_is_fetched_whole() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_removed_of_it_does_not_stop_the_start_nor_the_removal_of_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let partial = folder.path().join("content/partial");
+    let (stuck, leftovers) = (["a", "m", "z"], ["b", "n", "y"]);
+    for name in stuck {
+        fs::create_dir_all(partial.join(name)).unwrap();
+    }
+    for name in leftovers {
+        fs::write(partial.join(name), "half a layer").unwrap();
+    }
+    let after = library(folder.path()).await;
+    assert!(stuck.iter().all(|name| partial.join(name).is_dir()));
+    assert!(leftovers.iter().all(|name| !partial.join(name).exists()));
+    assert_eq!(fetch(&after, b"a layer").await, b"a layer");
+}
+
+#[tokio::test]
 async fn a_second_process_leaves_the_fetches_of_the_first_alone() {
     let (folder, tasks) = (tempfile::tempdir().unwrap(), TaskTracker::new());
     let first = library_with(folder.path(), &tasks).await;
