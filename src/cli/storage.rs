@@ -10,7 +10,7 @@ use crate::cli::lines::Lines;
 use crate::cli::output::stdout;
 use crate::cli::{CommandError, FAILED, examples, note};
 use crate::config::Config;
-use crate::content::{Amount, ByteSize, Condition, Library, Retention, Seen};
+use crate::content::{Amount, ByteSize, Condition, Library, Pruned, Retention, Seen};
 use crate::oci::Digest;
 
 #[derive(Debug, Subcommand)]
@@ -66,9 +66,9 @@ pub(in crate::cli) async fn run(command: &StorageCommand, config: Config) -> Res
             Ok(ExitCode::SUCCESS)
         }
         StorageCommand::Prune(Prune { to }) => {
-            let pruned = content.prune(to.unwrap_or(bound)).await?;
-            writeln!(out, "deleted {pruned}")?;
-            Ok(ExitCode::SUCCESS)
+            let Pruned { deleted, failure, .. } = content.prune(to.unwrap_or(bound)).await;
+            writeln!(out, "deleted {deleted}")?;
+            failure.map_or(Ok(ExitCode::SUCCESS), |failure| Err(failure.into()))
         }
         StorageCommand::Pin(Contents { digests }) => pin(&content, digests, Retention::Pinned).await,
         StorageCommand::Unpin(Contents { digests }) => pin(&content, digests, Retention::Free).await,
@@ -95,7 +95,12 @@ async fn check(content: &Library, out: &mut dyn Write) -> Result<ExitCode, Comma
         let digest = seen.item.digest;
         match &seen.condition {
             Condition::Whole => return Ok(()),
-            Condition::Damaged { found } => writeln!(out, "{digest} is damaged, its bytes have {found}: deleted")?,
+            Condition::Damaged { found, removed: Ok(()) } => {
+                writeln!(out, "{digest} is damaged, its bytes have {found}: deleted")?;
+            }
+            Condition::Damaged { found, removed: Err(error) } => {
+                writeln!(out, "{digest} is damaged, its bytes have {found}: cannot be deleted: {error}")?;
+            }
             Condition::Unreadable(error) => writeln!(out, "{digest} cannot be read: {error}")?,
         }
         wrong += 1;

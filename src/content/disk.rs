@@ -19,7 +19,7 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::content::file::{FileBytes, blocking};
-use crate::content::store::{Committed, ContentStore, Draft, Item, ReadAt, Retention, Stored, Version};
+use crate::content::store::{Committed, ContentStore, Draft, Inventory, Item, ReadAt, Retention, Stored, Version};
 use crate::oci::Digest;
 
 /// How exactly the last use is known, in seconds: a file that is read a hundred times a second is marked once a minute.
@@ -97,10 +97,11 @@ impl ContentStore for Disk {
         blocking(move || put_right(&path, version, written)).await
     }
 
-    async fn list(&self, shard: u8) -> io::Result<Vec<Item>> {
+    async fn list(&self, shard: u8) -> Inventory {
         let shard = format!("{shard:02x}");
         let (folder, marks) = (self.folder.join(COMPLETE).join(&shard), self.folder.join(PINNED).join(&shard));
-        blocking(move || list_files(&folder, &list_marks(&marks)?)).await
+        let listed = blocking(move || Ok(list_files(&folder, &marks))).await;
+        listed.unwrap_or_else(|error| Inventory { items: Vec::new(), error: Some(error) })
     }
 
     async fn begin(&self, digest: Digest, size: Option<u64>) -> io::Result<Box<dyn Draft>> {
@@ -181,28 +182,48 @@ fn put_right(path: &Path, version: Version, written: SystemTime) -> io::Result<V
     Ok(Version { foreign: None, ..version })
 }
 
-/// The contents in `folder`, some of which are `pinned`. What has no digest for a name is none of ours.
-fn list_files(folder: &Path, pinned: &HashSet<Digest>) -> io::Result<Vec<Item>> {
-    let Some(entries) = if_present(fs::read_dir(folder))? else { return Ok(Vec::new()) };
-    let mut items = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let digest = named_after(&entry);
-        // Another process may have removed it since.
-        let (Some(digest), Some(metadata)) = (digest, if_present(entry.metadata())?) else { continue };
-        if metadata.is_file() {
-            let used = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::UNIX_EPOCH);
-            let retention = if pinned.contains(&digest) { Retention::Pinned } else { Retention::Free };
-            items.push(Item { digest, size: metadata.len(), used, retention });
-        }
+/// The contents in `folder`, of which those are pinned that have a mark in the folder `marks`. Nothing, where these cannot be
+/// read: what is pinned must not pass for what is not.
+fn list_files(folder: &Path, marks: &Path) -> Inventory {
+    let mut inventory = Inventory::default();
+    let found = list_marks(marks).and_then(|pinned| Ok((pinned, entries_of(folder)?)));
+    match found {
+        Ok((pinned, entries)) => entries.for_each(|entry| match entry.and_then(|entry| item_of(&entry, &pinned)) {
+            Ok(item) => inventory.items.extend(item),
+            Err(error) => drop(inventory.error.get_or_insert(error)),
+        }),
+        Err(error) => inventory.error = Some(error),
     }
-    Ok(items)
+    inventory
+}
+
+/// The content that `entry` is. What has no digest for a name is none of ours, and what is there no more was removed by
+/// another process since.
+fn item_of(entry: &DirEntry, pinned: &HashSet<Digest>) -> io::Result<Option<Item>> {
+    let Some(digest) = named_after(entry) else { return Ok(None) };
+    let Some(metadata) = if_present(entry.metadata()).map_err(at(&entry.path()))? else { return Ok(None) };
+    if !metadata.is_file() {
+        return Ok(None);
+    }
+    let used = Timestamp::try_from(metadata.modified()?).unwrap_or(Timestamp::UNIX_EPOCH);
+    let retention = if pinned.contains(&digest) { Retention::Pinned } else { Retention::Free };
+    Ok(Some(Item { digest, size: metadata.len(), used, retention }))
 }
 
 fn list_marks(folder: &Path) -> io::Result<HashSet<Digest>> {
-    let Some(entries) = if_present(fs::read_dir(folder))? else { return Ok(HashSet::new()) };
-    let digests = entries.map(|entry| Ok(named_after(&entry?)));
+    let digests = entries_of(folder)?.map(|entry| Ok(named_after(&entry?)));
     digests.filter_map(Result::transpose).collect()
+}
+
+/// What is in `folder`; nothing if it is not there.
+fn entries_of(folder: &Path) -> io::Result<impl Iterator<Item = io::Result<DirEntry>>> {
+    let entries = if_present(fs::read_dir(folder)).map_err(at(folder))?;
+    Ok(entries.into_iter().flatten().map(|entry| entry.map_err(at(folder))))
+}
+
+/// Says where an error was.
+fn at(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 fn named_after(entry: &DirEntry) -> Option<Digest> {

@@ -28,11 +28,21 @@ pub enum ContentError {
         /// What the store says.
         source: io::Error,
     },
-    /// The store cannot say what it holds.
-    #[error("cannot list the content")]
+    /// The store cannot say all that it holds.
+    #[error("cannot list all content whose digest begins with {shard:02x}")]
     List {
+        /// The first byte of the digests.
+        shard: u8,
         /// What the store says.
         source: io::Error,
+    },
+    /// So much went wrong in one pass over the store, which went on behind it.
+    #[error("{count} failures, the first of which is")]
+    Several {
+        /// How many.
+        count: u64,
+        /// The first.
+        source: Box<Self>,
     },
     /// The bytes to be kept have another digest. Nothing was kept.
     #[error("the bytes of {wanted} have the digest {found}")]

@@ -148,7 +148,7 @@ impl Flight {
             self.shelf.found_sound(digest, version).await;
             return Ok(Some(stored));
         }
-        self.shelf.discard_if_possible(digest, found).await;
+        self.shelf.discard_if_possible(digest, version, found).await;
         let is_unseen = chunk(stored.size) as u64 == stored.size;
         if is_unseen { Ok(None) } else { Err(Broken::Mismatch { wanted: digest, found }.into()) }
     }

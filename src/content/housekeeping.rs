@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::content::ages::{Ages, Cut};
+use crate::content::ages::Ages;
 use crate::content::error::ContentError;
 use crate::content::settings::ByteSize;
 use crate::content::shelf::{Pace, Shelf, digest_of, failed};
-use crate::content::store::{Committed, Item, Retention};
+use crate::content::store::{Committed, Inventory, Item, Retention};
 use crate::oci::Digest;
 use crate::remembered::RememberedBytes;
 
@@ -54,15 +54,13 @@ impl Housekeeping {
     /// Keeps the content within its bound, for ever.
     pub(super) async fn keep_within_bound(&self) {
         loop {
-            match self.make_room().await {
-                Ok(Amount { contents: 0, .. }) => {}
-                Ok(Amount { contents, bytes }) => {
-                    tracing::info!(contents, bytes, "evicted what was not used for longest");
-                }
-                Err(error) => {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "cannot evict content");
-                    sleep(REPAIR).await;
-                }
+            let Pruned { deleted: Amount { contents, bytes }, left: _, failure } = self.make_room().await;
+            if contents > 0 {
+                tracing::info!(contents, bytes, "evicted what was not used for longest");
+            }
+            if let Some(error) = failure {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot evict all that should go");
+                sleep(REPAIR).await;
             }
             tokio::select! {
                 () = self.shelf.usage.too_much() => {}
@@ -76,105 +74,167 @@ impl Housekeeping {
         loop {
             let looked_at = self.check(Pace::of(rate), |_| {}).await;
             if let Err(error) = looked_at {
-                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for damaged content");
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for damage everywhere");
             }
             sleep(REST).await;
         }
     }
 
     /// Counts what is there, and evicts what is too much.
-    async fn make_room(&self) -> Result<Amount, ContentError> {
+    async fn make_room(&self) -> Pruned {
         let before = self.shelf.usage.before_survey();
-        let (ages, _) = self.survey().await?;
-        self.shelf.usage.surveyed(ages.total(), before);
-        let usage = &self.shelf.usage;
-        let shortage = usage.shortage(ages.evictable(), self.shelf.store.free().await);
-        let Some(cut) = ages.cut(usage.excess(ages.total()).max(shortage)) else { return Ok(Amount::default()) };
-        let evicted = self.evict(cut).await?;
-        self.shelf.usage.shrank(evicted.bytes);
-        Ok(evicted)
+        let survey = self.survey().await;
+        let (total, usage) = (survey.ages.total(), &self.shelf.usage);
+        usage.surveyed(total, before);
+        let shortage = usage.shortage(survey.ages.evictable(), self.shelf.store.free().await);
+        let pruned = self.evict(survey, usage.excess(total).max(shortage)).await;
+        usage.shrank(pruned.deleted.bytes);
+        pruned
     }
 
     /// Evicts until at most `most` bytes are there.
-    pub(super) async fn prune(&self, most: ByteSize) -> Result<Amount, ContentError> {
-        let (ages, _) = self.survey().await?;
-        match ages.cut(ages.total().saturating_sub(most.bytes())) {
-            Some(cut) => self.evict(cut).await,
-            None => Ok(Amount::default()),
-        }
+    pub(super) async fn prune(&self, most: ByteSize) -> Pruned {
+        let survey = self.survey().await;
+        let excess = survey.ages.total().saturating_sub(most.bytes());
+        self.evict(survey, excess).await
     }
 
     /// What is there.
-    pub(super) async fn survey(&self) -> Result<(Ages, Kept), ContentError> {
-        let (mut ages, mut kept) = (Ages::default(), Kept::default());
-        for shard in 0..=u8::MAX {
-            for item in self.list(shard).await? {
-                ages.add(&item);
-                kept.add(&item);
-            }
-        }
-        Ok((ages, kept))
+    pub(super) async fn kept(&self) -> Result<Kept, ContentError> {
+        let Survey { kept, setbacks, .. } = self.survey().await;
+        setbacks.summary().map_or(Ok(kept), Err)
     }
 
-    async fn evict(&self, mut cut: Cut) -> Result<Amount, ContentError> {
-        let mut evicted = Amount::default();
+    async fn survey(&self) -> Survey {
+        let mut survey = Survey::default();
         for shard in 0..=u8::MAX {
-            for item in self.list(shard).await? {
-                if !self.in_memory.has(item.digest) && cut.takes(&item) {
-                    self.shelf.metrics.evicted.inc_by(item.size);
-                    let removed = self.shelf.store.remove(item.digest).await;
-                    removed.map_err(|source| failed("evict", item.digest, source))?;
-                    self.shelf.soundness.forget(item.digest);
-                    evicted.add(&item);
+            for item in self.list(shard, &mut survey.setbacks).await {
+                survey.ages.add(&self.held(item));
+                survey.kept.add(&item);
+            }
+        }
+        survey
+    }
+
+    /// Evicts `excess` bytes of what is there, and goes on behind what it cannot remove.
+    async fn evict(&self, survey: Survey, excess: u64) -> Pruned {
+        let Survey { ages, mut kept, mut setbacks } = survey;
+        let mut deleted = Amount::default();
+        if let Some(mut cut) = ages.cut(excess) {
+            // What could not be listed is said once.
+            let mut said = Setbacks::default();
+            for shard in 0..=u8::MAX {
+                for item in self.list(shard, &mut said).await {
+                    if cut.takes(&self.held(item)) {
+                        match self.remove(&item).await {
+                            Ok(()) => deleted.add(&item),
+                            Err(error) => setbacks.note(error),
+                        }
+                    }
                 }
             }
         }
-        Ok(evicted)
+        kept.all = kept.all.less(deleted);
+        Pruned { deleted, left: kept, failure: setbacks.summary() }
+    }
+
+    async fn remove(&self, item: &Item) -> Result<(), ContentError> {
+        let removed = self.shelf.store.remove(item.digest).await;
+        removed.map_err(|source| failed("evict", item.digest, source))?;
+        self.shelf.metrics.evicted.inc_by(item.size);
+        self.shelf.soundness.forget(item.digest);
+        Ok(())
+    }
+
+    /// What is in memory stays, as if it were pinned: nobody opens its file, so that does not say when it was used.
+    fn held(&self, item: Item) -> Item {
+        if self.in_memory.has(item.digest) { Item { retention: Retention::Pinned, ..item } } else { item }
     }
 
     /// Hashes all that is there, at `pace`, tells `seen` of each, and removes what is damaged. What cannot be read is
     /// damaged too, but stays where it is.
     pub(super) async fn check(&self, pace: Pace, mut seen: impl FnMut(&Seen)) -> Result<(), ContentError> {
+        let mut setbacks = Setbacks::default();
         for shard in 0..=u8::MAX {
-            for item in self.list(shard).await? {
-                let condition = self.look_at(item.digest, pace).await?;
+            for item in self.list(shard, &mut setbacks).await {
+                let condition = self.look_at(item.digest, pace).await;
                 seen(&Seen { item, condition });
             }
         }
-        Ok(())
+        setbacks.summary().map_or(Ok(()), Err)
     }
 
-    async fn look_at(&self, digest: Digest, pace: Pace) -> Result<Condition, ContentError> {
+    async fn look_at(&self, digest: Digest, pace: Pace) -> Condition {
         let opened = self.shelf.store.inspect(digest).await;
         let Committed { stored, version } = match opened {
             // Evicted since it was listed.
-            Ok(None) => return Ok(Condition::Whole),
+            Ok(None) => return Condition::Whole,
             Ok(Some(committed)) => committed,
             Err(error) => {
                 self.shelf.soundness.cannot_be_read(digest, &error);
-                return Ok(Condition::Unreadable(error));
+                return Condition::Unreadable(error);
             }
         };
         self.shelf.metrics.scrubbed.inc_by(stored.size);
         match digest_of(&stored, pace).await {
             Ok(found) if found == digest => {
                 self.shelf.found_sound(digest, version).await;
-                Ok(Condition::Whole)
+                Condition::Whole
             }
-            Ok(found) => {
-                self.shelf.discard(digest, found).await?;
-                Ok(Condition::Damaged { found })
-            }
+            Ok(found) => Condition::Damaged { found, removed: self.shelf.discard(digest, version, found).await },
             Err(error) => {
                 self.shelf.soundness.found_unreadable(digest, version, &error);
-                Ok(Condition::Unreadable(error))
+                Condition::Unreadable(error)
             }
         }
     }
 
-    async fn list(&self, shard: u8) -> Result<Vec<Item>, ContentError> {
-        self.shelf.store.list(shard).await.map_err(|source| ContentError::List { source })
+    async fn list(&self, shard: u8, setbacks: &mut Setbacks) -> Vec<Item> {
+        let Inventory { items, error } = self.shelf.store.list(shard).await;
+        if let Some(source) = error {
+            setbacks.note(ContentError::List { shard, source });
+        }
+        items
     }
+}
+
+/// What is there, as far as it could be listed.
+#[derive(Debug, Default)]
+struct Survey {
+    ages: Ages,
+    kept: Kept,
+    setbacks: Setbacks,
+}
+
+/// What a pass over the store could not do, and went on behind.
+#[derive(Debug, Default)]
+struct Setbacks {
+    first: Option<ContentError>,
+    count: u64,
+}
+
+impl Setbacks {
+    fn note(&mut self, error: ContentError) {
+        self.first.get_or_insert(error);
+        self.count += 1;
+    }
+
+    /// All of it in one error; nothing if all went well.
+    fn summary(self) -> Option<ContentError> {
+        let (first, count) = (self.first?, self.count);
+        Some(if count == 1 { first } else { ContentError::Several { count, source: Box::new(first) } })
+    }
+}
+
+/// What came of making room.
+#[derive(Debug)]
+pub struct Pruned {
+    /// What was deleted.
+    pub deleted: Amount,
+    /// What is left.
+    pub left: Kept,
+    /// What could not be listed or deleted, if there is any.
+    pub failure: Option<ContentError>,
 }
 
 /// One content that was looked at.
@@ -191,10 +251,12 @@ pub struct Seen {
 pub enum Condition {
     /// Its bytes hash to its digest.
     Whole,
-    /// They do not. It was removed, and is fetched again when it is asked for.
+    /// They do not. It is fetched again when it is asked for.
     Damaged {
         /// The digest that they have.
         found: Digest,
+        /// Whether it could be removed.
+        removed: io::Result<()>,
     },
     /// They cannot be read. It is still there.
     Unreadable(io::Error),
@@ -210,6 +272,10 @@ impl Kept {
 }
 
 impl Amount {
+    const fn less(self, other: Self) -> Self {
+        Self { contents: self.contents.saturating_sub(other.contents), bytes: self.bytes.saturating_sub(other.bytes) }
+    }
+
     /// Counts `item` in.
     pub const fn add(&mut self, item: &Item) {
         self.contents += 1;

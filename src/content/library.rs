@@ -15,7 +15,7 @@ use crate::content::disk::Disk;
 use crate::content::error::ContentError;
 use crate::content::flight::{Flight, Progress};
 use crate::content::flights::{Flights, Seat};
-use crate::content::housekeeping::{Amount, Housekeeping, Kept, Seen};
+use crate::content::housekeeping::{Housekeeping, Kept, Pruned, Seen};
 use crate::content::length::Length;
 use crate::content::memory::Memory;
 use crate::content::metrics::Metrics;
@@ -100,7 +100,7 @@ impl Library {
     /// # Errors
     /// [`ContentError::List`].
     pub async fn kept(&self) -> Result<Kept, ContentError> {
-        Ok(self.housekeeping.survey().await?.1)
+        self.housekeeping.kept().await
     }
 
     /// Whether `digest` may be evicted from now on. What is pinned stays, also over restarts; it may be pinned before it is
@@ -112,18 +112,15 @@ impl Library {
         self.shelf.store.set_retention(digest, retention).await.map_err(|source| failed("pin", digest, source))
     }
 
-    /// Evicts what was not used for longest, and is not pinned, until at most `most` bytes are kept, and says how much went.
-    ///
-    /// # Errors
-    /// [`ContentError::List`], [`ContentError::Store`].
-    pub async fn prune(&self, most: ByteSize) -> Result<Amount, ContentError> {
+    /// Evicts what was not used for longest, and is not pinned, until at most `most` bytes are kept, and says what went.
+    pub async fn prune(&self, most: ByteSize) -> Pruned {
         self.housekeeping.prune(most).await
     }
 
     /// Hashes all that is kept, tells `seen` of each content, and removes what is damaged.
     ///
     /// # Errors
-    /// [`ContentError::List`]; [`ContentError::Store`] if what is damaged cannot be removed.
+    /// [`ContentError::List`], once it has been through all that can be listed.
     pub async fn check(&self, seen: impl FnMut(&Seen)) -> Result<(), ContentError> {
         self.housekeeping.check(Pace::Full, seen).await
     }
@@ -144,10 +141,10 @@ impl Library {
 
     async fn manifest_from_store(&self, digest: Digest) -> Result<Option<Bytes>, ContentError> {
         let length = Length::AtMost(limits::MANIFEST_BYTES);
-        let Some(Committed { stored, .. }) = self.shelf.committed(digest, length).await? else { return Ok(None) };
+        let Some(Committed { stored, version }) = self.shelf.committed(digest, length).await? else { return Ok(None) };
         let Ok((bytes, found)) = read_and_hash(&stored).await else { return Ok(None) };
         if found != digest {
-            self.shelf.discard_if_possible(digest, found).await;
+            self.shelf.discard_if_possible(digest, version, found).await;
             return Ok(None);
         }
         self.manifests.add(digest, bytes.clone());

@@ -28,10 +28,10 @@ mod usage;
 mod watched;
 
 pub use error::{ContentError, FlightError};
-pub use housekeeping::{Amount, Condition, Kept, Seen};
+pub use housekeeping::{Amount, Condition, Kept, Pruned, Seen};
 pub use length::Length;
 pub use library::Library;
 pub use origin::{Origin, OriginBody};
 pub use reader::Reader;
 pub use settings::{ByteSize, ByteSizeError, Settings};
-pub use store::{Committed, ContentStore, Draft, Item, ReadAt, Retention, Stored, Version};
+pub use store::{Committed, ContentStore, Draft, Inventory, Item, ReadAt, Retention, Stored, Version};

@@ -80,7 +80,7 @@ impl Shelf {
         };
         let Some(committed) = opened else { return Ok(None) };
         let Committed { stored, version } = watched(committed, digest, &self.soundness);
-        if self.soundness.is_unreadable(digest, version) {
+        if self.soundness.is_unfit(digest, version) {
             return Ok(None);
         }
         if length.admits(stored.size) && (stored.size > 0 || Digest::of(&[]) == digest) {
@@ -96,7 +96,7 @@ impl Shelf {
                 Err(another_length)
             }
             Ok(found) => {
-                self.discard_if_possible(digest, found).await;
+                self.discard_if_possible(digest, version, found).await;
                 Ok(None)
             }
             Err(_) => Ok(None),
@@ -139,18 +139,23 @@ impl Shelf {
     }
 
     /// Removes damaged content; if that fails, it is nevertheless not served.
-    pub(super) async fn discard_if_possible(&self, digest: Digest, found: Digest) {
-        if let Err(error) = self.discard(digest, found).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "damaged content stays where it is");
+    pub(super) async fn discard_if_possible(&self, digest: Digest, version: Version, found: Digest) {
+        if let Err(error) = self.discard(digest, version, found).await {
+            tracing::warn!(%digest, %error, "damaged content stays where it is");
         }
     }
 
-    /// Removes content whose bytes turned out to have the digest `found`.
-    pub(super) async fn discard(&self, digest: Digest, found: Digest) -> Result<(), ContentError> {
+    /// Removes the `version` under `digest`, whose bytes turned out to have the digest `found`. If that fails, it counts as
+    /// absent from now on.
+    pub(super) async fn discard(&self, digest: Digest, version: Version, found: Digest) -> io::Result<()> {
         self.metrics.mismatches.inc();
         tracing::warn!(%digest, %found, "stored content is damaged, removing it");
-        self.soundness.forget(digest);
-        self.store.remove(digest).await.map_err(|source| failed("remove", digest, source))
+        let removed = self.store.remove(digest).await;
+        match removed {
+            Ok(()) => self.soundness.forget(digest),
+            Err(_) => self.soundness.found_damaged(digest, version),
+        }
+        removed
     }
 }
 

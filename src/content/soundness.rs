@@ -23,7 +23,8 @@ pub(super) struct Soundness {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Sound,
-    Unreadable,
+    /// It cannot be read, or is damaged and cannot be removed.
+    Unfit,
 }
 
 impl Soundness {
@@ -39,8 +40,13 @@ impl Soundness {
 
     /// The `version` under `digest` could not be read to its end.
     pub(super) fn found_unreadable(&self, digest: Digest, version: Version, error: &io::Error) {
-        self.found.insert(digest, (version, State::Unreadable));
+        self.found.insert(digest, (version, State::Unfit));
         self.cannot_be_read(digest, error);
+    }
+
+    /// The `version` under `digest` is not what it should be, and could not be removed.
+    pub(super) fn found_damaged(&self, digest: Digest, version: Version) {
+        self.found.insert(digest, (version, State::Unfit));
     }
 
     /// What is committed under `digest` could not even be opened.
@@ -58,7 +64,8 @@ impl Soundness {
         self.found.get(&digest) == Some((version, State::Sound))
     }
 
-    pub(super) fn is_unreadable(&self, digest: Digest, version: Version) -> bool {
-        self.found.get(&digest) == Some((version, State::Unreadable))
+    /// Whether the `version` under `digest` is known not to be good for anything.
+    pub(super) fn is_unfit(&self, digest: Digest, version: Version) -> bool {
+        self.found.get(&digest) == Some((version, State::Unfit))
     }
 }

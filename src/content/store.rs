@@ -26,7 +26,7 @@ pub trait ContentStore: Debug + Send + Sync {
     async fn confirm(&self, digest: Digest, version: Version) -> io::Result<Version>;
 
     /// All that is committed under digests whose first byte is `shard`, in no order.
-    async fn list(&self, shard: u8) -> io::Result<Vec<Item>>;
+    async fn list(&self, shard: u8) -> Inventory;
 
     /// Begins a new content, to be committed under `digest`. Invisible until then. `size` is how many bytes it will have, as
     /// far as is known: a store without room for them may say so at once.
@@ -42,6 +42,15 @@ pub trait ContentStore: Debug + Send + Sync {
 
     /// Remembers for good that `digest` is to stay, whether it is there yet or not; or that it need not stay any more.
     async fn set_retention(&self, digest: Digest, retention: Retention) -> io::Result<()>;
+}
+
+/// What is committed, as far as the store can tell.
+#[derive(Debug, Default)]
+pub struct Inventory {
+    /// What it can tell of.
+    pub items: Vec<Item>,
+    /// What kept it from telling more; the first of it.
+    pub error: Option<io::Error>,
 }
 
 /// Committed content, seen from outside.

@@ -88,10 +88,10 @@ mod tests {
     #[tokio::test]
     async fn a_read_that_fails_is_remembered_of_that_version() {
         let (soundness, digest, stored) = broken();
-        assert!(!soundness.is_unreadable(digest, VERSION));
+        assert!(!soundness.is_unfit(digest, VERSION));
         stored.bytes.read_at(0, 1).await.unwrap_err();
-        assert!(soundness.is_unreadable(digest, VERSION));
-        assert!(!soundness.is_unreadable(digest, Version { object: 8, ..VERSION }));
+        assert!(soundness.is_unfit(digest, VERSION));
+        assert!(!soundness.is_unfit(digest, Version { object: 8, ..VERSION }));
     }
 
     #[test]
@@ -99,6 +99,6 @@ mod tests {
         let (soundness, digest, stored) = broken();
         let window = stored.bytes.window(0, 10).unwrap().after(3).unwrap();
         window.cannot_be_read(&io::ErrorKind::Other.into());
-        assert!(soundness.is_unreadable(digest, VERSION));
+        assert!(soundness.is_unfit(digest, VERSION));
     }
 }

@@ -128,6 +128,7 @@ impl From<ContentError> for Refusal {
             ContentError::Folder { .. }
             | ContentError::Store { .. }
             | ContentError::List { .. }
+            | ContentError::Several { .. }
             | ContentError::Busy(_)
             | ContentError::Metrics(_) => Self::undecided(error),
         }

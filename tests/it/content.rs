@@ -12,7 +12,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use async_trait::async_trait;
 use bonafide::clock::SystemClock;
 use bonafide::content::{
-    ByteSize, Committed, ContentError, ContentStore, Draft, FlightError, Item, Length, Library, ReadAt, Reader,
+    ByteSize, Committed, ContentError, ContentStore, Draft, FlightError, Inventory, Length, Library, ReadAt, Reader,
     Retention, Settings, Stored, Version,
 };
 use bonafide::oci::Digest;
@@ -695,8 +695,8 @@ impl ContentStore for Late {
         Ok(version)
     }
 
-    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
-        Ok(Vec::new())
+    async fn list(&self, _: u8) -> Inventory {
+        Inventory::default()
     }
 
     async fn begin(&self, _: Digest, _: Option<u64>) -> io::Result<Box<dyn Draft>> {

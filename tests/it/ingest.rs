@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bonafide::content::{
-    ByteSize, Committed, ContentStore, Draft, Item, Length, Library, Origin, OriginBody, ReadAt, Retention, Settings,
-    Version,
+    ByteSize, Committed, ContentStore, Draft, Inventory, Length, Library, Origin, OriginBody, ReadAt, Retention,
+    Settings, Version,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -48,8 +48,8 @@ impl ContentStore for Slow {
         Ok(version)
     }
 
-    async fn list(&self, _: u8) -> io::Result<Vec<Item>> {
-        Ok(Vec::new())
+    async fn list(&self, _: u8) -> Inventory {
+        Inventory::default()
     }
 
     async fn begin(&self, _: Digest, _: Option<u64>) -> io::Result<Box<dyn Draft>> {

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bonafide::content::{
-    ByteSize, Committed, Condition, ContentError, ContentStore, Draft, Item, Length, Library, Origin, OriginBody,
-    ReadAt, Reader, Retention, Seen, Settings, Stored, Version,
+    ByteSize, Committed, Condition, ContentError, ContentStore, Draft, Inventory, Item, Length, Library, Origin,
+    OriginBody, ReadAt, Reader, Retention, Seen, Settings, Stored, Version,
 };
 use bonafide::oci::Digest;
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use futures_util::future::join_all;
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use prometheus::Registry;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::counted::counted;
@@ -41,6 +42,7 @@ enum Step {
     Commit,
     /// What is kept, beyond so many bytes.
     Read(u64),
+    Remove(Digest),
 }
 
 /// What keeps a store from doing its work: out of room, out of leave, out of files, broken.
@@ -111,7 +113,9 @@ impl Failing {
         match step {
             _ if !is_reached => Ok(()),
             Step::Files => Err(io::Error::from_raw_os_error(EMFILE)),
-            Step::Open | Step::Begin | Step::Append(_) | Step::Commit | Step::Read(_) => Err(self.kind.into()),
+            Step::Open | Step::Begin | Step::Append(_) | Step::Commit | Step::Read(_) | Step::Remove(_) => {
+                Err(self.kind.into())
+            }
         }
     }
 }
@@ -135,7 +139,7 @@ impl ContentStore for Failing {
         Ok(version)
     }
 
-    async fn list(&self, shard: u8) -> io::Result<Vec<Item>> {
+    async fn list(&self, shard: u8) -> Inventory {
         let kept = self.kept.lock().unwrap();
         let here = kept.iter().filter(|(digest, _)| digest.hex().starts_with(&format!("{shard:02x}")));
         let item = |(digest, kept): (&Digest, &Kept)| Item {
@@ -144,7 +148,7 @@ impl ContentStore for Failing {
             used: Timestamp::UNIX_EPOCH,
             retention: Retention::Free,
         };
-        Ok(here.map(item).collect())
+        Inventory { items: here.map(item).collect(), error: None }
     }
 
     async fn begin(&self, digest: Digest, _: Option<u64>) -> io::Result<Box<dyn Draft>> {
@@ -153,6 +157,7 @@ impl ContentStore for Failing {
     }
 
     async fn remove(&self, digest: Digest) -> io::Result<()> {
+        self.reach(Step::Remove(digest))?;
         self.kept.lock().unwrap().remove(&digest);
         Ok(())
     }
@@ -258,8 +263,12 @@ impl World {
     }
 
     fn over(store: Failing) -> Self {
-        let settings =
-            Settings { path: PathBuf::new(), max_size: ByteSize::new(u64::MAX), scrub_rate: ByteSize::new(0) };
+        Self::within(store, u64::MAX)
+    }
+
+    /// With room for so many bytes.
+    fn within(store: Failing, most: u64) -> Self {
+        let settings = Settings { path: PathBuf::new(), max_size: ByteSize::new(most), scrub_rate: ByteSize::new(0) };
         let (tasks, registry) = (TaskTracker::new(), Registry::new());
         let library = Library::new(Arc::new(store.clone()), &settings, tasks.clone(), &registry).unwrap();
         let content = (0..SIZE).map(|at| u8::try_from((at / 251 + at) % 256).unwrap()).collect();
@@ -528,4 +537,68 @@ async fn content_that_cannot_be_read_is_absent_and_counted() {
     assert_eq!(world.library.manifest(Digest::of(b"{}")).await.unwrap(), None);
     assert!(world.library.blob(Digest::of(b"layer"), Length::Exactly(5)).await.unwrap().is_none());
     assert_eq!(counted(&world.registry, UNREADABLE, &[]), 2);
+}
+
+/// Three contents in the order in which a store lists them.
+const CONTENTS: [&[u8]; 3] = [b"1", b"2", b"3"];
+
+fn sorted() -> [(Digest, Vec<u8>); 3] {
+    let mut contents = CONTENTS.map(|content| (Digest::of(content), content.to_vec()));
+    contents.sort();
+    contents
+}
+
+/// A store that holds `contents`, and cannot remove the first of them.
+fn stuck(contents: &[(Digest, Vec<u8>)]) -> Failing {
+    let store = Failing::at(Step::Remove(contents[0].0), io::ErrorKind::PermissionDenied);
+    for (digest, bytes) in contents {
+        let kept = Kept { bytes: Arc::new(Memory(Mutex::new(bytes.clone()))), commits: 1 };
+        store.kept.lock().unwrap().insert(*digest, kept);
+    }
+    store
+}
+
+#[tokio::test]
+async fn what_cannot_be_removed_keeps_nothing_behind_it_from_going() {
+    let contents = sorted();
+    let world = World::over(stuck(&contents));
+    let pruned = world.library.prune(ByteSize::new(0)).await;
+    assert_eq!((pruned.deleted.contents, pruned.left.all.contents), (2, 1));
+    assert!(matches!(pruned.failure, Some(ContentError::Store { digest, .. }) if digest == contents[0].0));
+    assert!(world.store.kept.lock().unwrap().keys().eq([&contents[0].0]));
+    assert_eq!(counted(&world.registry, "bonafide_content_evicted_bytes_total", &[]), 2);
+}
+
+#[tokio::test]
+async fn what_went_before_and_behind_what_cannot_be_removed_is_counted() {
+    let world = World::within(stuck(&sorted()), 0);
+    let stop = CancellationToken::new();
+    world.library.keep_house(&stop);
+    while counted(&world.registry, "bonafide_content_evicted_bytes_total", &[]) < 2
+        || counted(&world.registry, "bonafide_content_bytes", &[]) != 1
+    {
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+}
+
+#[tokio::test]
+async fn what_is_damaged_and_cannot_be_removed_is_said_passed_by_and_not_served() {
+    let mut contents = sorted();
+    let (first, whole) = (contents[0].0, contents[0].1.clone());
+    contents[0].1 = b"x".to_vec();
+    contents[2].1 = b"y".to_vec();
+    let world = World::over(stuck(&contents));
+    let mut damaged = Vec::new();
+    let look = |seen: &Seen| {
+        if let Condition::Damaged { removed, .. } = &seen.condition {
+            damaged.push((seen.item.digest, removed.is_ok()));
+        }
+    };
+    world.library.check(look).await.unwrap();
+    assert_eq!(damaged, [(first, false), (contents[2].0, true)]);
+    let origin = FakeOrigin::whole(&whole);
+    let reader = world.library.read_through(first, Length::Exactly(1), Arc::clone(&origin) as _).await.unwrap();
+    assert_eq!(read(reader, 0..1).await.unwrap(), whole);
+    assert_eq!(counted(&world.registry, "bonafide_digest_mismatches_total", &[]), 2, "it is not hashed again");
 }
