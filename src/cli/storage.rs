@@ -66,8 +66,12 @@ pub(in crate::cli) async fn run(command: &StorageCommand, config: Config) -> Res
             Ok(ExitCode::SUCCESS)
         }
         StorageCommand::Prune(Prune { to }) => {
-            let Pruned { deleted, failure, .. } = content.prune(to.unwrap_or(bound)).await;
+            let goal = to.unwrap_or(bound);
+            let Pruned { deleted, left, failure } = content.prune(goal).await;
             writeln!(out, "deleted {deleted}")?;
+            if left.all.bytes > goal.bytes() && left.pinned.bytes > 0 {
+                writeln!(out, "left {}, which is more than {goal}: pinned are {}", left.all, left.pinned)?;
+            }
             failure.map_or(Ok(ExitCode::SUCCESS), |failure| Err(failure.into()))
         }
         StorageCommand::Pin(Contents { digests }) => pin(&content, digests, Retention::Pinned).await,
@@ -79,6 +83,9 @@ pub(in crate::cli) async fn run(command: &StorageCommand, config: Config) -> Res
 async fn pin(content: &Library, digests: &[Digest], retention: Retention) -> Result<ExitCode, CommandError> {
     for digest in digests {
         content.set_retention(*digest, retention).await?;
+        if retention == Retention::Pinned && content.kept_size(*digest).await?.is_none() {
+            note(&format!("{digest} is not kept yet: it is pinned from when it is fetched on"))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

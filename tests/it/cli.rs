@@ -503,6 +503,52 @@ fn storage_prune_makes_room() {
     assert!(!layer.exists());
 }
 
+fn digest(bytes: &[u8]) -> String {
+    bonafide::oci::Digest::of(bytes).to_string()
+}
+
+#[test]
+fn storage_pin_keeps_what_prune_would_delete_until_unpin() {
+    let setup = Setup::new("");
+    let (pinned, free) = (put(&setup, b"layer", b"layer"), put(&setup, b"another", b"another"));
+    let output = setup.run(&["storage", "pin", &digest(b"layer")]);
+    assert_eq!((code(&output), stderr(&output)), (0, ""));
+    let output = setup.run(&["storage", "prune", "--to", "4B"]);
+    assert_eq!(code(&output), 0);
+    assert_eq!(
+        stdout(&output),
+        "deleted 1 contents of 7 bytes in all\n\
+         left 1 contents of 5 bytes in all, which is more than 4B: pinned are 1 contents of 5 bytes in all\n"
+    );
+    assert!(pinned.exists() && !free.exists());
+    assert_eq!(code(&setup.run(&["storage", "unpin", &digest(b"layer")])), 0);
+    assert_eq!(stdout(&setup.run(&["storage", "prune", "--to", "4B"])), "deleted 1 contents of 5 bytes in all\n");
+    assert!(!pinned.exists());
+}
+
+#[test]
+fn storage_pin_says_what_is_not_kept_yet() {
+    let setup = Setup::new("");
+    let layer = put(&setup, b"layer", b"layer");
+    let output = setup.run(&["storage", "pin", &digest(b"layer"), &digest(b"lair")]);
+    assert_eq!(code(&output), 0);
+    let said = stderr(&output);
+    assert!(
+        said.contains(&format!("{} is not kept yet", digest(b"lair"))) && !said.contains(&digest(b"layer")),
+        "{said}"
+    );
+    put(&setup, b"lair", b"lair");
+    assert_eq!(stdout(&setup.run(&["storage", "status"])).matches("2 contents of 9 bytes").count(), 2);
+    assert!(layer.exists());
+}
+
+#[test]
+fn storage_pin_refuses_what_is_no_digest() {
+    let setup = Setup::new("");
+    assert_ne!(code(&setup.run(&["storage", "pin", "layer"])), 0);
+    assert_ne!(code(&setup.run(&["storage", "pin"])), 0);
+}
+
 #[test]
 fn storage_check_deletes_what_is_damaged_and_says_so() {
     let setup = Setup::new("");
