@@ -3,6 +3,7 @@
 //! Everything it removes can be fetched again, and whoever reads it at that moment goes on.
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,11 +54,22 @@ pub(super) struct Housekeeping {
 impl Housekeeping {
     /// Keeps the content within its bound, for ever.
     pub(super) async fn keep_within_bound(&self) {
+        let mut was_filled = false;
         loop {
-            let Pruned { deleted: Amount { contents, bytes }, left: _, failure } = self.make_room().await;
+            let Pruned { deleted: Amount { contents, bytes }, left, failure } = self.make_room().await;
             if contents > 0 {
                 tracing::info!(contents, bytes, "evicted what was not used for longest");
             }
+            let is_filled = self.shelf.usage.is_filled_by(left.pinned.bytes);
+            if is_filled && !was_filled {
+                let Amount { contents, bytes } = left.pinned;
+                tracing::warn!(
+                    contents,
+                    bytes,
+                    "pinned content fills the store: unpin some, or raise storage.max_size"
+                );
+            }
+            was_filled = is_filled;
             if let Some(error) = failure {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot evict all that should go");
                 sleep(REPAIR).await;
@@ -69,10 +81,12 @@ impl Housekeeping {
         }
     }
 
-    /// Looks for damage, one pass after the other, reading `rate` bytes a second, for ever.
+    /// Looks for damage, one pass after the other, reading `rate` bytes a second, for ever. Each begins somewhere else: a
+    /// program that is started anew before a pass has ended would never come to what is last.
     pub(super) async fn scrub(&self, rate: ByteSize) {
         loop {
-            let looked_at = self.check(Pace::of(rate), |_| {}).await;
+            let [somewhere, ..] = RandomState::new().hash_one(0_u8).to_ne_bytes();
+            let looked_at = self.check(Pace::of(rate), somewhere, |_| {}).await;
             if let Err(error) = looked_at {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for damage everywhere");
             }
@@ -89,6 +103,7 @@ impl Housekeeping {
         let shortage = usage.shortage(survey.ages.evictable(), self.shelf.store.free().await);
         let pruned = self.evict(survey, usage.excess(total).max(shortage)).await;
         usage.shrank(pruned.deleted.bytes);
+        usage.left(pruned.left.all.bytes);
         pruned
     }
 
@@ -151,11 +166,11 @@ impl Housekeeping {
         if self.in_memory.has(item.digest) { Item { retention: Retention::Pinned, ..item } } else { item }
     }
 
-    /// Hashes all that is there, at `pace`, tells `seen` of each, and removes what is damaged. What cannot be read is
-    /// damaged too, but stays where it is.
-    pub(super) async fn check(&self, pace: Pace, mut seen: impl FnMut(&Seen)) -> Result<(), ContentError> {
+    /// Hashes all that is there, at `pace`, from the shard `first` on and around, tells `seen` of each, and removes what is
+    /// damaged. What cannot be read is damaged too, but stays where it is.
+    pub(super) async fn check(&self, pace: Pace, first: u8, mut seen: impl FnMut(&Seen)) -> Result<(), ContentError> {
         let mut setbacks = Setbacks::default();
-        for shard in 0..=u8::MAX {
+        for shard in (0..=u8::MAX).map(|shard| first.wrapping_add(shard)) {
             for item in self.list(shard, &mut setbacks).await {
                 let condition = self.look_at(item.digest, pace).await;
                 seen(&Seen { item, condition });

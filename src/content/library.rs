@@ -122,7 +122,7 @@ impl Library {
     /// # Errors
     /// [`ContentError::List`], once it has been through all that can be listed.
     pub async fn check(&self, seen: impl FnMut(&Seen)) -> Result<(), ContentError> {
-        self.housekeeping.check(Pace::Full, seen).await
+        self.housekeeping.check(Pace::Full, 0, seen).await
     }
 
     /// The manifest `digest`, if it is kept. Hashed again whenever it is read from the store: one that is damaged is

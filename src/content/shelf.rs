@@ -199,3 +199,38 @@ pub(super) async fn hash(mut hasher: Hasher, pieces: Vec<Bytes>) -> io::Result<H
     };
     spawn_blocking(work).await.map_err(io::Error::other)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use async_trait::async_trait;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Zeros;
+
+    #[async_trait]
+    impl ReadAt for Zeros {
+        async fn read_at(&self, _: u64, length: usize) -> io::Result<Bytes> {
+            Ok(vec![0; length].into())
+        }
+    }
+
+    /// How long it takes to read ten chunks at `pace`.
+    async fn time_at(pace: Pace) -> Duration {
+        let (size, begun) = (10 * CHUNK, Instant::now());
+        let found = digest_of(&Stored { size: size as u64, bytes: Arc::new(Zeros) }, pace).await;
+        assert_eq!(found.unwrap(), Digest::of(&vec![0; size]));
+        begun.elapsed()
+    }
+
+    #[tokio::test]
+    async fn content_is_read_no_faster_than_it_may_be() {
+        // A quarter of a second; how much longer it takes is up to the machine.
+        let rate = ByteSize::new(40 * CHUNK as u64);
+        let time = time_at(Pace::of(rate)).await;
+        assert!(time >= Duration::from_millis(250), "{time:?}");
+    }
+}

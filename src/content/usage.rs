@@ -17,6 +17,8 @@ const AGAIN: Duration = Duration::from_mins(10);
 #[derive(Debug)]
 pub(super) struct Usage {
     most: u64,
+    /// Beyond how many bytes the sign is given.
+    enough: AtomicU64,
     surveyed: AtomicU64,
     grown: AtomicU64,
     /// The size of the largest content that the disk had no room for since room was made last; 0 if it had.
@@ -32,6 +34,7 @@ impl Usage {
     pub(super) fn new(most: u64, gauge: IntGauge) -> Self {
         Self {
             most,
+            enough: AtomicU64::new(most),
             surveyed: AtomicU64::new(0),
             grown: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
@@ -45,7 +48,7 @@ impl Usage {
     pub(super) fn grew(&self, bytes: u64) {
         self.grown.fetch_add(bytes, Ordering::Relaxed);
         self.show();
-        if self.bytes() > self.most {
+        if self.bytes() > self.enough.load(Ordering::Relaxed) {
             self.too_much.notify_one();
         }
     }
@@ -81,10 +84,22 @@ impl Usage {
         }
     }
 
+    /// After room was made, `bytes` are left. Where they are still too much, because they must not or cannot go, the next sign
+    /// is given only when a tenth of what may be kept has come on top: not with each content that comes.
+    pub(super) fn left(&self, bytes: u64) {
+        let enough = if bytes > self.most { bytes.saturating_add(self.most / 10) } else { self.most };
+        self.enough.store(enough, Ordering::Relaxed);
+    }
+
+    /// Whether `bytes` that must stay are so much that making room takes all others.
+    pub(super) fn is_filled_by(&self, bytes: u64) -> bool {
+        bytes > low(self.most)
+    }
+
     /// How much of `bytes` must go: nothing unless there is too much, else a tenth of the bound more than that, so that one pass
     /// over the store makes room for more than one layer.
     pub(super) const fn excess(&self, bytes: u64) -> u64 {
-        if bytes <= self.most { 0 } else { bytes.saturating_sub(self.most - self.most / 10) }
+        if bytes <= self.most { 0 } else { bytes.saturating_sub(low(self.most)) }
     }
 
     /// How much of the `evictable` bytes must go since the disk, which has room for `free` more as far as it can tell, had none
@@ -129,6 +144,11 @@ impl Usage {
     fn show(&self) {
         self.gauge.set(i64::try_from(self.bytes()).unwrap_or(i64::MAX));
     }
+}
+
+/// Down to how many bytes room is made where `most` may be kept.
+const fn low(most: u64) -> u64 {
+    most - most / 10
 }
 
 #[cfg(test)]
@@ -184,6 +204,21 @@ mod tests {
         usage.grew(100);
         assert!(usage.too_much().now_or_never().is_none());
         usage.grew(1);
+        assert!(usage.too_much().now_or_never().is_some());
+    }
+
+    #[test]
+    fn where_what_is_left_is_too_much_the_sign_is_given_when_a_tenth_has_come_on_top() {
+        let usage = usage(1000);
+        usage.surveyed(1200, usage.before_survey());
+        usage.left(1200);
+        usage.grew(100);
+        assert!(usage.too_much().now_or_never().is_none());
+        usage.grew(1);
+        assert!(usage.too_much().now_or_never().is_some());
+        usage.left(900);
+        usage.surveyed(900, usage.before_survey());
+        usage.grew(101);
         assert!(usage.too_much().now_or_never().is_some());
     }
 

@@ -1,6 +1,6 @@
 //! A store that fails: content passes through, proven as ever, and is kept again when the store has recovered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::counted::counted;
 use crate::origin::{FakeOrigin, Tap, body};
+use crate::said::Said;
 
 const UNKEPT: &str = "bonafide_content_unkept_total";
 const FAILED: &str = "bonafide_content_failed_total";
@@ -64,6 +65,11 @@ struct Failing {
     kind: io::ErrorKind,
     broken: Arc<AtomicBool>,
     kept: Arc<Mutex<BTreeMap<Digest, Kept>>>,
+    pinned: Arc<Mutex<BTreeSet<Digest>>>,
+    /// The shards that were listed.
+    listed: Arc<Mutex<Vec<u8>>>,
+    /// What whoever looks after the store has opened.
+    inspected: Arc<Mutex<Vec<Digest>>>,
 }
 
 #[derive(Debug, Clone)]
@@ -97,7 +103,15 @@ impl Kept {
 
 impl Failing {
     fn at(step: Step, kind: io::ErrorKind) -> Self {
-        Self { step, kind, broken: Arc::new(AtomicBool::new(true)), kept: Arc::default() }
+        Self {
+            step,
+            kind,
+            broken: Arc::new(AtomicBool::new(true)),
+            kept: Arc::default(),
+            pinned: Arc::default(),
+            listed: Arc::default(),
+            inspected: Arc::default(),
+        }
     }
 
     fn repair(&self) {
@@ -132,6 +146,7 @@ impl ContentStore for Failing {
     }
 
     async fn inspect(&self, digest: Digest) -> io::Result<Option<Committed>> {
+        self.inspected.lock().unwrap().push(digest);
         self.open(digest).await
     }
 
@@ -140,13 +155,14 @@ impl ContentStore for Failing {
     }
 
     async fn list(&self, shard: u8) -> Inventory {
-        let kept = self.kept.lock().unwrap();
+        self.listed.lock().unwrap().push(shard);
+        let (kept, pinned) = (self.kept.lock().unwrap(), self.pinned.lock().unwrap());
         let here = kept.iter().filter(|(digest, _)| digest.hex().starts_with(&format!("{shard:02x}")));
         let item = |(digest, kept): (&Digest, &Kept)| Item {
             digest: *digest,
             size: kept.version().size,
             used: Timestamp::UNIX_EPOCH,
-            retention: Retention::Free,
+            retention: if pinned.contains(digest) { Retention::Pinned } else { Retention::Free },
         };
         Inventory { items: here.map(item).collect(), error: None }
     }
@@ -162,7 +178,12 @@ impl ContentStore for Failing {
         Ok(())
     }
 
-    async fn set_retention(&self, _: Digest, _: Retention) -> io::Result<()> {
+    async fn set_retention(&self, digest: Digest, retention: Retention) -> io::Result<()> {
+        let mut pinned = self.pinned.lock().unwrap();
+        match retention {
+            Retention::Pinned => pinned.insert(digest),
+            Retention::Free => pinned.remove(&digest),
+        };
         Ok(())
     }
 }
@@ -268,7 +289,17 @@ impl World {
 
     /// With room for so many bytes.
     fn within(store: Failing, most: u64) -> Self {
-        let settings = Settings { path: PathBuf::new(), max_size: ByteSize::new(most), scrub_rate: ByteSize::new(0) };
+        Self::with(store, most, 0)
+    }
+
+    /// With a search for damage that nothing holds up.
+    fn scrubbing(store: Failing) -> Self {
+        Self::with(store, u64::MAX, 1 << 30)
+    }
+
+    fn with(store: Failing, most: u64, scrub_rate: u64) -> Self {
+        let settings =
+            Settings { path: PathBuf::new(), max_size: ByteSize::new(most), scrub_rate: ByteSize::new(scrub_rate) };
         let (tasks, registry) = (TaskTracker::new(), Registry::new());
         let library = Library::new(Arc::new(store.clone()), &settings, tasks.clone(), &registry).unwrap();
         let content = (0..SIZE).map(|at| u8::try_from((at / 251 + at) % 256).unwrap()).collect();
@@ -601,4 +632,47 @@ async fn what_is_damaged_and_cannot_be_removed_is_said_passed_by_and_not_served(
     let reader = world.library.read_through(first, Length::Exactly(1), Arc::clone(&origin) as _).await.unwrap();
     assert_eq!(read(reader, 0..1).await.unwrap(), whole);
     assert_eq!(counted(&world.registry, "bonafide_digest_mismatches_total", &[]), 2, "it is not hashed again");
+}
+
+#[tokio::test]
+async fn pins_that_fill_the_store_are_said_once_and_cost_no_survey_with_each_commit() {
+    let contents: Vec<_> = (b'a'..=b'c').map(|letter| vec![letter; 10]).map(|it| (Digest::of(&it), it)).collect();
+    let (said, world) = (Said::default(), World::within(stuck(&contents), 20));
+    for (digest, _) in &contents {
+        world.library.set_retention(*digest, Retention::Pinned).await.unwrap();
+    }
+    let _guard = said.listen();
+    let stop = CancellationToken::new();
+    world.library.keep_house(&stop);
+    let listed = || world.store.listed.lock().unwrap().len();
+    while said.count(&["pinned content fills the store"]) == 0 {
+        tokio::task::yield_now().await;
+    }
+    let after_the_first_pass = listed();
+    // Up to a tenth of what may be kept there is no sign, and beyond it there is: this store answers at once.
+    for (bytes, is_too_much) in [(&b"1"[..], false), (b"2", false), (b"3", true)] {
+        world.library.keep_manifest(Digest::of(bytes), Bytes::from_static(bytes)).await.unwrap();
+        for _ in 0..1000 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(listed() > after_the_first_pass, is_too_much);
+    }
+    stop.cancel();
+    assert_eq!(said.count(&["pinned content fills the store"]), 1);
+}
+
+#[tokio::test]
+async fn the_search_for_damage_does_not_always_begin_with_the_same_contents() {
+    let mut begun = BTreeSet::new();
+    for _ in 0..64 {
+        let world = World::scrubbing(stuck(&sorted()));
+        let stop = CancellationToken::new();
+        world.library.keep_house(&stop);
+        while counted(&world.registry, "bonafide_content_scrubbed_bytes_total", &[]) < 3 {
+            tokio::task::yield_now().await;
+        }
+        stop.cancel();
+        begun.insert(world.store.inspected.lock().unwrap()[0]);
+    }
+    assert!(begun.len() > 1);
 }
