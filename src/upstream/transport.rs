@@ -183,12 +183,13 @@ mod tests {
 
     use super::*;
 
-    /// Pieces of `length` bytes that come one by one, each after a while.
+    /// A thousand pieces of `length` bytes that come one by one, each after a while.
     fn slow(length: usize) -> impl Stream<Item = Result<Bytes, Trouble>> + Send + Unpin {
-        Box::pin(stream::unfold((), move |()| async move {
+        let pieces = stream::unfold((), move |()| async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
             Some((Ok(vec![0; length].into()), ()))
-        }))
+        });
+        Box::pin(pieces.take(1000))
     }
 
     #[tokio::test]
@@ -196,7 +197,7 @@ mod tests {
         let (idle, pace) = (Duration::from_mins(1), Pace::at_least(1000, Duration::from_millis(50)));
         let mut pieces = pin!(in_time(slow(1), idle, pace));
         let trouble = loop {
-            if let Err(trouble) = pieces.next().await.unwrap() {
+            if let Err(trouble) = pieces.next().await.expect("an error before the end") {
                 break trouble;
             }
         };
