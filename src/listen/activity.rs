@@ -16,7 +16,7 @@ pub(in crate::listen) struct Activity {
     open: AtomicUsize,
     /// Of these, the ones that wait for this side: for an answer, or for more of its body.
     ours: AtomicUsize,
-    /// When a request last came, moved or ended, in milliseconds since `start`.
+    /// When bytes were last handed over to the client, or taken by it, in milliseconds since `start`.
     moved: AtomicU64,
 }
 
@@ -47,8 +47,8 @@ impl Activity {
     /// A request has come.
     pub(in crate::listen) fn begin(self: &Arc<Self>) -> Turn {
         self.open.fetch_add(1, Ordering::Relaxed);
+        // It is this side's turn, for which no patience is needed: when that began is not asked.
         self.ours.fetch_add(1, Ordering::Relaxed);
-        self.touch();
         Turn { activity: Arc::clone(self), ours: true }
     }
 
@@ -71,7 +71,7 @@ impl Activity {
         if deadline <= now { verdict } else { State::Busy(deadline.min(next_look)) }
     }
 
-    /// Something moved.
+    /// Bytes moved.
     pub(in crate::listen) fn touch(&self) {
         let millis = self.start.elapsed().as_millis();
         self.moved.store(u64::try_from(millis).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -98,7 +98,6 @@ impl Turn {
         if !self.ours {
             self.ours = true;
             self.activity.ours.fetch_add(1, Ordering::Relaxed);
-            self.activity.touch();
         }
     }
 

@@ -22,7 +22,8 @@ use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::listen::activity::{Activity, State};
-use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, PING, SEND_BYTES, STREAMS};
+use crate::listen::cork::Cork;
+use crate::listen::limits::{BUFFER_BYTES, HEADER_LIST_BYTES, HEADERS, SEND_BYTES, STREAMS};
 use crate::listen::places::Phase;
 use crate::listen::socket::Socket;
 use crate::listen::streams::{Opened, WithStreams};
@@ -31,6 +32,9 @@ use crate::listen::windows::Windows;
 use crate::listen::{Answer, Body, Limits, Protocol, Serving};
 
 type Builder = auto::Builder<Opened>;
+
+/// Of a connection that is written to as hyper does.
+type Uncorked = Cork<TokioIo<Tcp>>;
 
 /// What the requests of a connection share.
 #[derive(Clone)]
@@ -56,15 +60,21 @@ pub(in crate::listen) async fn serve<A: Answer>(
         let windows = Windows::new(Arc::clone(&activity));
         let socket = Socket::new(socket, windows.clone());
         let channel = Channel { activity, windows: Some(windows), client };
-        return requests(serving, None, socket, channel, phase).await;
+        return requests(serving, None, socket, None::<Uncorked>, channel, phase).await;
     };
     let Some(socket) = handshake(serving, tls, socket).await else { return };
     let agreed = match socket.get_ref().1.alpn_protocol() {
         Some(b"h2") => Protocol::Http2,
         Some(_) | None => Protocol::Http1,
     };
-    let channel = Channel { activity, windows: None, client };
-    requests(serving, Some(agreed), TokioIo::new(socket), channel, phase).await;
+    let (stream, channel) = (TokioIo::new(socket), Channel { activity, windows: None, client });
+    match agreed {
+        Protocol::Http1 => requests(serving, Some(agreed), stream, None::<Uncorked>, channel, phase).await,
+        Protocol::Http2 => {
+            let cork = Cork::new(stream);
+            requests(serving, Some(agreed), cork.clone(), Some(cork), channel, phase).await;
+        }
+    }
 }
 
 async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream) -> Option<TlsStream<Tcp>> {
@@ -100,9 +110,7 @@ fn builder(limits: &Limits, agreed: Option<Protocol>, opened: Opened) -> Builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS)
         .max_header_list_size(HEADER_LIST_BYTES)
-        .max_send_buf_size(SEND_BYTES)
-        .keep_alive_interval(PING)
-        .keep_alive_timeout(PING);
+        .max_send_buf_size(SEND_BYTES);
     match agreed {
         Some(Protocol::Http2) => builder.http2_only(),
         Some(Protocol::Http1) => builder.http1_only(),
@@ -112,31 +120,34 @@ fn builder(limits: &Limits, agreed: Option<Protocol>, opened: Opened) -> Builder
 
 /// Answers requests until the connection ends. It lies on the heap by itself, and so does each answer in the making: what an
 /// idle connection holds is then no more than it needs.
-fn requests<A: Answer, S>(
+fn requests<A: Answer, S, T>(
     serving: &Serving<A>,
     agreed: Option<Protocol>,
     stream: S,
+    cork: Option<Cork<T>>,
     channel: Channel,
     phase: watch::Receiver<Phase>,
 ) -> impl Future<Output = ()> + Send
 where
     S: Read + Write + Unpin + Send + 'static,
+    T: Write + Unpin + Send + 'static,
 {
     let (answer, activity) = (Arc::clone(&serving.answer), Arc::clone(&channel.activity));
     let service = service_fn(move |request| Box::pin(respond(Arc::clone(&answer), channel.clone(), request)));
     let opened = Opened::default();
     let connection = builder(&serving.limits, agreed, opened.clone()).serve_connection(stream, service).into_owned();
-    watch(serving, activity, WithStreams::new(connection, opened), phase)
+    watch(serving, activity, WithStreams::new(connection, opened, cork), phase)
 }
 
 /// Runs `connection` until it ends, is cut, or its client stays away.
-async fn watch<A, C>(
+async fn watch<A, C, T>(
     serving: &Serving<A>,
     activity: Arc<Activity>,
-    mut connection: WithStreams<C>,
+    mut connection: WithStreams<C, T>,
     mut phase: watch::Receiver<Phase>,
 ) where
     C: GracefulConnection<Error = Box<dyn Error + Send + Sync>>,
+    T: Write + Unpin,
 {
     let limits = |phase: Phase| if phase == Phase::Full { serving.limits.when_full() } else { serving.limits };
     let mut is_closing = false;

@@ -70,8 +70,6 @@ pub(in crate::listen) const HEADER_LIST_BYTES: u32 = 32 * 1024;
 /// Most streams on one HTTP/2 connection, each of which may hold two pieces that its client does not take: 4 MiB for all.
 /// Clients pull a handful of layers at a time, and open another connection for more.
 pub(in crate::listen) const STREAMS: u32 = 32;
-/// How often an HTTP/2 peer is asked whether it is still there, and how long it may take to say so.
-pub(in crate::listen) const PING: Duration = Duration::from_secs(20);
 /// Most bytes that one response may write before it lets others have their turn, or one piece if that is longer: without
 /// it, a few saturating layers multiply the latency of every manifest by a hundred.
 pub(in crate::listen) const QUANTUM_BYTES: usize = 128 * 1024;

@@ -6,6 +6,7 @@
 mod activity;
 mod body;
 mod connection;
+mod cork;
 mod limits;
 mod places;
 mod socket;

@@ -3,6 +3,7 @@
 //! All requests that came in one packet are answered before anything is written, and leave in one packet again. As tasks of
 //! their own, each would wake the connection for itself: as many writes as answers, and a hop between tasks for each.
 
+use std::io;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +11,10 @@ use std::task::{Context, Poll};
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use hyper::rt::Executor;
+use hyper::rt::{Executor, Write};
 use hyper_util::server::graceful::GracefulConnection;
+
+use crate::listen::cork::Cork;
 
 /// One request, until its response is handed over.
 type Stream = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -21,10 +24,12 @@ type Stream = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(in crate::listen) struct Opened(Arc<Mutex<Vec<Stream>>>);
 
 /// A connection with its streams. Those that are left when it ends are dropped where they stand.
-pub(in crate::listen) struct WithStreams<C> {
+pub(in crate::listen) struct WithStreams<C, S> {
     connection: Pin<Box<C>>,
     opened: Opened,
     streams: FuturesUnordered<Stream>,
+    /// What the connection writes to, if it is held back there.
+    cork: Option<Cork<S>>,
 }
 
 impl Opened {
@@ -49,21 +54,26 @@ where
     }
 }
 
-impl<C> WithStreams<C> {
-    /// `connection`, which leaves its streams in `opened`.
-    pub(in crate::listen) fn new(connection: C, opened: Opened) -> Self {
-        Self { connection: Box::pin(connection), opened, streams: FuturesUnordered::new() }
+impl<C, S> WithStreams<C, S> {
+    /// `connection`, which leaves its streams in `opened`, and writes to `cork`, if there is one.
+    pub(in crate::listen) fn new(connection: C, opened: Opened, cork: Option<Cork<S>>) -> Self {
+        Self { connection: Box::pin(connection), opened, streams: FuturesUnordered::new(), cork }
     }
 }
 
-impl<C: GracefulConnection> WithStreams<C> {
+impl<C: GracefulConnection, S> WithStreams<C, S> {
     /// Lets what is asked for be answered, and nothing be asked for any more.
     pub(in crate::listen) fn graceful_shutdown(&mut self) {
         self.connection.as_mut().graceful_shutdown();
     }
 }
 
-impl<C: Future> Future for WithStreams<C> {
+impl<C, E, S> Future for WithStreams<C, S>
+where
+    C: Future<Output = Result<(), E>>,
+    E: From<io::Error>,
+    S: Write + Unpin,
+{
     type Output = C::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -78,10 +88,14 @@ impl<C: Future> Future for WithStreams<C> {
                 return Poll::Ready(end);
             }
             let opened = this.opened.take();
-            if opened.is_empty() {
-                return Poll::Pending;
+            if !opened.is_empty() {
+                this.streams.extend(opened);
+                continue;
             }
-            this.streams.extend(opened);
+            return match this.cork.as_ref().map(|cork| cork.poll_let_go(cx)) {
+                Some(Poll::Ready(Err(error))) => Poll::Ready(Err(error.into())),
+                Some(Poll::Ready(Ok(())) | Poll::Pending) | None => Poll::Pending,
+            };
         }
     }
 }
@@ -92,11 +106,21 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::FutureExt;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex};
 
     use super::*;
 
-    /// A connection on which `come` come at once, and that ends at its next turn: with how many of them were `done` then.
-    fn connection(opened: &Opened, come: Vec<Stream>, done: &Arc<AtomicUsize>) -> impl Future<Output = usize> + use<> {
+    /// What a connection writes to.
+    type End = Cork<TokioIo<DuplexStream>>;
+
+    /// A connection on which `come` come at once, and that ends at its next turn, when `done` of them must be.
+    fn connection(
+        opened: &Opened,
+        come: Vec<Stream>,
+        done: &Arc<AtomicUsize>,
+        expected: usize,
+    ) -> impl Future<Output = io::Result<()>> + use<> {
         let (opened, done, mut come) = (opened.clone(), Arc::clone(done), Some(come));
         poll_fn(move |_| match come.take() {
             Some(come) => {
@@ -105,7 +129,10 @@ mod tests {
                 }
                 Poll::Pending
             }
-            None => Poll::Ready(done.load(Ordering::Relaxed)),
+            None => {
+                assert_eq!(done.load(Ordering::Relaxed), expected);
+                Poll::Ready(Ok(()))
+            }
         })
     }
 
@@ -116,19 +143,53 @@ mod tests {
         })
     }
 
+    fn run(come: Vec<Stream>, done: &Arc<AtomicUsize>, expected: usize) {
+        let opened = Opened::default();
+        let connection = connection(&opened, come, done, expected);
+        WithStreams::new(connection, opened, None::<End>).now_or_never().unwrap().unwrap();
+    }
+
     #[test]
     fn all_that_came_at_once_is_answered_before_anything_is_written() {
-        let (opened, done) = (Opened::default(), Arc::default());
-        let come = vec![counted(&done), counted(&done), counted(&done)];
-        let connection = connection(&opened, come, &done);
-        assert_eq!(WithStreams::new(connection, opened).now_or_never(), Some(3));
+        let done = Arc::default();
+        run(vec![counted(&done), counted(&done), counted(&done)], &done, 3);
     }
 
     #[test]
     fn who_waits_keeps_nobody_from_being_answered() {
-        let (opened, done) = (Opened::default(), Arc::default());
-        let come = vec![counted(&done), Box::pin(pending()) as Stream, counted(&done)];
-        let connection = connection(&opened, come, &done);
-        assert_eq!(WithStreams::new(connection, opened).now_or_never(), Some(2));
+        let done = Arc::default();
+        run(vec![counted(&done), Box::pin(pending()) as Stream, counted(&done)], &done, 2);
+    }
+
+    /// A connection that writes to `cork` and flushes, and does not end.
+    fn writes(mut cork: End) -> impl Future<Output = io::Result<()>> {
+        let mut left = Some(b"written");
+        poll_fn(move |cx| {
+            if let Some(bytes) = left.take() {
+                assert!(Pin::new(&mut cork).poll_write(cx, bytes).is_ready());
+                assert!(Pin::new(&mut cork).poll_flush(cx).is_ready());
+            }
+            Poll::Pending
+        })
+    }
+
+    #[tokio::test]
+    async fn what_a_connection_wrote_leaves_when_its_turn_is_over() {
+        let (end, mut client) = duplex(64);
+        let cork = Cork::new(TokioIo::new(end));
+        let mut turn = WithStreams::new(writes(cork.clone()), Opened::default(), Some(cork));
+        assert!(poll_fn(|cx| Poll::Ready(Pin::new(&mut turn).poll(cx))).await.is_pending());
+        let mut seen = [0; 7];
+        client.read_exact(&mut seen).await.unwrap();
+        assert_eq!(&seen, b"written");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_cannot_be_written_to_ends() {
+        let (end, client) = duplex(64);
+        drop(client);
+        let cork = Cork::new(TokioIo::new(end));
+        let turn = WithStreams::new(writes(cork.clone()), Opened::default(), Some(cork));
+        assert_eq!(turn.await.unwrap_err().kind(), io::ErrorKind::BrokenPipe);
     }
 }

@@ -1,6 +1,7 @@
 //! Listeners over real sockets: protocols, TLS, limits, drain.
 
 mod blobs;
+mod together;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
