@@ -21,7 +21,7 @@ use bonafide::oci::Digest;
 use futures_util::StreamExt;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use prometheus::Registry;
+use prometheus::{IntCounter, Registry};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -100,7 +100,7 @@ struct OneBlob {
     digest: Digest,
     size: u64,
     /// Bytes that were handed over, and answers that were begun.
-    handed_over: Arc<AtomicUsize>,
+    handed_over: IntCounter,
     begun: AtomicUsize,
 }
 
@@ -108,9 +108,9 @@ impl Answer for OneBlob {
     async fn answer(&self, _: Request<Incoming>, _: IpAddr) -> Response<Body> {
         let reader = self.library.blob(self.digest, self.size).await.unwrap().unwrap();
         self.begun.fetch_add(1, Ordering::Relaxed);
-        let (size, handed_over) = (self.size, Arc::clone(&self.handed_over));
-        let count = move |bytes| _ = handed_over.fetch_add(usize::try_from(bytes).unwrap(), Ordering::Relaxed);
-        Response::new(Body::stream(move |takes| reader.pieces(0..size, takes).boxed(), size).counting(count))
+        let size = self.size;
+        let body = Body::stream(move |takes| reader.pieces(0..size, takes).boxed(), size);
+        Response::new(body.counting(self.handed_over.clone()))
     }
 }
 
@@ -180,9 +180,9 @@ impl Bed {
 
     /// What moves too slowly to be seen here costs no less: the most at a time is what counts.
     fn wait_until_nothing_moves(&self) {
-        let mut seen = usize::MAX;
+        let mut seen = u64::MAX;
         loop {
-            let now = self.blob.handed_over.load(Ordering::Relaxed);
+            let now = self.blob.handed_over.get();
             if now == seen {
                 return;
             }
@@ -224,7 +224,8 @@ async fn serve(
 ) -> (Arc<OneBlob>, SocketAddr, SocketAddr) {
     let settings = Settings { path: folder, max_size: ByteSize::new(1 << 30), scrub_rate: ByteSize::new(0) };
     let library = Library::open(&settings, Arc::new(SystemClock), TaskTracker::new(), &Registry::new()).await.unwrap();
-    let blob = OneBlob { library, digest, size, handed_over: Arc::default(), begun: AtomicUsize::new(0) };
+    let handed_over = IntCounter::new("handed_over", "Bytes that were handed over").unwrap();
+    let blob = OneBlob { library, digest, size, handed_over, begun: AtomicUsize::new(0) };
     let blob = Arc::new(blob);
     let mut addresses = Vec::new();
     for tls in [None, Some(&tls)] {

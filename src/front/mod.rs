@@ -94,7 +94,7 @@ impl Front {
         if head.method == Method::HEAD {
             response.map(|_| Body::empty())
         } else {
-            response.map(|body| self.count(body))
+            response.map(|body| body.counting(self.metrics.served_bytes()))
         }
     }
 
@@ -177,11 +177,6 @@ impl Front {
             Refusal::Denied(_) | Refusal::NotFound { .. } => {}
         }
         respond::refusal(refusal, id)
-    }
-
-    fn count(&self, body: Body) -> Body {
-        let served = self.metrics.served_bytes();
-        body.counting(move |bytes| served.inc_by(bytes))
     }
 }
 

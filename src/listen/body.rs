@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_util::Stream;
 use http_body::{Frame, SizeHint};
+use prometheus::IntCounter;
 
 use crate::listen::activity::Turn;
 use crate::listen::limits::QUANTUM_BYTES;
@@ -24,13 +25,10 @@ pub struct Body {
     /// Bytes left of the current turn of writing.
     quantum: usize,
     turn: Option<Turn>,
-    count: Option<Count>,
+    count: Option<IntCounter>,
     /// Where windows are handed over, if the connection takes them.
     windows: Option<Windows>,
 }
-
-/// Told how many bytes were handed over.
-type Count = Box<dyn Fn(u64) + Send>;
 
 /// Begins a stream, once it is known what the connection takes.
 type Begin = Box<dyn FnOnce(Takes) -> Pieces + Send>;
@@ -63,10 +61,10 @@ impl Body {
         Self { source, quantum: QUANTUM_BYTES, turn: None, count: None, windows: None }
     }
 
-    /// The same, telling `count` of each piece how many bytes it has.
+    /// The same, adding to `count` the bytes that are handed over.
     #[must_use]
-    pub fn counting(mut self, count: impl Fn(u64) + Send + 'static) -> Self {
-        self.count = Some(Box::new(count));
+    pub fn counting(mut self, count: IntCounter) -> Self {
+        self.count = Some(count);
         self
     }
 
@@ -116,7 +114,7 @@ impl Body {
     fn handed_over(&mut self, length: usize) {
         self.quantum = self.quantum.saturating_sub(length);
         if let Some(count) = &self.count {
-            count(length as u64);
+            count.inc_by(length as u64);
         }
     }
 
@@ -188,7 +186,6 @@ impl fmt::Debug for Body {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Arc, Mutex};
 
     use futures_util::stream::{iter, repeat};
@@ -244,12 +241,11 @@ mod tests {
     #[test]
     fn a_connection_that_takes_windows_is_handed_them_and_told_of_their_bytes() {
         static TAKES: Mutex<Option<Takes>> = Mutex::new(None);
-        static COUNTED: AtomicU64 = AtomicU64::new(0);
         let windows = Windows::new(Activity::new());
-        let count = |bytes| _ = COUNTED.fetch_add(bytes, Ordering::Relaxed);
-        let stand_in = collect(window_of(&TAKES).through(Some(windows.clone())).counting(count)).unwrap();
+        let count = IntCounter::new("bytes", "Bytes").unwrap();
+        let stand_in = collect(window_of(&TAKES).through(Some(windows.clone())).counting(count.clone())).unwrap();
         assert_eq!(*TAKES.lock().unwrap(), Some(Takes::Windows));
-        assert_eq!((stand_in.len(), COUNTED.load(Ordering::Relaxed)), (3, 3));
+        assert_eq!((stand_in.len(), count.get()), (3, 3));
         assert!(windows.due(&[]).is_err(), "it waits");
     }
 

@@ -122,17 +122,15 @@ mod tests {
         expected: usize,
     ) -> impl Future<Output = io::Result<()>> + use<> {
         let (opened, done, mut come) = (opened.clone(), Arc::clone(done), Some(come));
-        poll_fn(move |_| match come.take() {
-            Some(come) => {
-                for stream in come {
-                    opened.execute(stream);
-                }
-                Poll::Pending
-            }
-            None => {
+        poll_fn(move |_| {
+            let Some(come) = come.take() else {
                 assert_eq!(done.load(Ordering::Relaxed), expected);
-                Poll::Ready(Ok(()))
+                return Poll::Ready(Ok(()));
+            };
+            for stream in come {
+                opened.execute(stream);
             }
+            Poll::Pending
         })
     }
 
