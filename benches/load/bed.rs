@@ -68,6 +68,11 @@ impl Bed {
         self.folder.path().join("site")
     }
 
+    /// The layers of the image, and their sizes.
+    pub(crate) const fn layers(&self) -> [(Digest, u64); 3] {
+        [self.blob, self.small_blob, self.cold_blob]
+    }
+
     /// The path of the manifest, in URLs and below [`Self::site`].
     pub(crate) fn manifest_path(&self) -> String {
         format!("/v2/{REPOSITORY}/manifests/{}", self.manifest)

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn what_was_written_past_it_is_flushed_at_once() {
         let cork = cork(usize::MAX);
-        write(&cork, &[2; HELD_BYTES + 1]);
+        write(&cork, &vec![2; HELD_BYTES + 1]);
         flush(&cork);
         assert_eq!(cork.lock().stream.flushes, 1);
     }

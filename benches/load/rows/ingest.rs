@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bonafide::oci::Hasher;
+use bonafide::oci::{Digest, Hasher};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::thread::{CpuSet, sched_setaffinity};
 use rustix::time::{ClockId, clock_gettime};
@@ -24,23 +24,32 @@ const GIB: f64 = (1_u64 << 30) as f64;
 const PIECE: usize = 256 * 1024;
 
 /// The hash, a bare loop and Bonafide take turns: on one core, where receiving and writing come on top of hashing, and on two,
-/// which the upstream shares.
+/// which the upstream shares; with one blob, and with the layers of an image at once, as clients ask for them.
 pub(crate) fn ingest(bed: &Bed, effort: Effort) {
-    let (mut hashed, mut bare, mut one, mut two) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let [mut hashed, mut bare, mut one, mut two, mut all] = [const { Vec::new() }; 5];
+    let (blob, layers) = ([bed.cold_blob], bed.layers());
     for _ in 0..effort.rounds {
         hashed.push(hash_alone(bed.cold_blob.1));
         bare.push(in_a_bare_loop(bed));
-        one.push(taken_in(bed, SERVERS));
-        two.push(taken_in(bed, BOTH));
+        one.push(taken_in(bed, &blob, SERVERS));
+        two.push(taken_in(bed, &blob, BOTH));
+        all.push(taken_in(bed, &layers, BOTH));
     }
-    let title =
-        format!("11  a blob of {} MiB comes in (ratio: below 1, Bonafide is that much slower)", bed.cold_blob.1 >> 20);
+    let title = |what: &str, blobs: &[(Digest, u64)], cores: &str| {
+        let size = size_of(blobs) >> 20;
+        format!("11  {what} of {size} MiB comes in (ratio: below 1, Bonafide is that much slower), on {cores}")
+    };
     print(
-        &format!("{title}, on one core"),
+        &title("a blob", &blob, "one core"),
         &["bonafide", "SHA-256 alone", "a bare loop"],
         &[one, hashed.clone(), bare],
     );
-    print(&format!("{title}, on two cores"), &["bonafide", "SHA-256 alone"], &[two, hashed]);
+    print(&title("a blob", &blob, "two cores"), &["bonafide", "SHA-256 alone"], &[two, hashed.clone()]);
+    print(&title("an image of three layers", &layers, "two cores"), &["bonafide", "SHA-256 alone"], &[all, hashed]);
+}
+
+fn size_of(blobs: &[(Digest, u64)]) -> u64 {
+    blobs.iter().map(|(_, size)| size).sum()
 }
 
 fn hash_alone(size: u64) -> Figures {
@@ -98,20 +107,28 @@ fn touch_memory(folder: &Path, size: u64) {
     fs::remove_file(path).unwrap();
 }
 
-/// The client asks for the last byte: it comes when the digest holds.
-fn taken_in(bed: &Bed, cores: &str) -> Figures {
+/// For each blob, a client asks for the last byte: it comes when the digest holds.
+fn taken_in(bed: &Bed, blobs: &[(Digest, u64)], cores: &str) -> Figures {
     let (upstream, folder) = (Upstream::start(bed, Rate::Unlimited), folder_for(bed, "ingest"));
     let place = Place { storage: &folder, upstream: &upstream.system, cores };
     let system = start_at(bed, place).unwrap();
-    let mut connection = system.client(bed).connect();
+    let client = system.client(bed);
+    let mut connection = client.connect();
     let length = connection.get(&bed.manifest_path()).unwrap();
     connection.skip(length).unwrap();
-    let (path, size) = (blob_path(bed.cold_blob.0), bed.cold_blob.1);
+    let size = size_of(blobs);
     touch_memory(&folder, size);
     let start = Instant::now();
     let (cpu, ()) = cpu_of(&system.process, || {
-        let length = connection.get_part(&path, (size - 1, size - 1)).unwrap();
-        connection.skip(length).unwrap();
+        let ask = |&(digest, size)| {
+            let mut connection = client.connect();
+            let length = connection.get_part(&blob_path(digest), (size - 1, size - 1)).unwrap();
+            (connection, length)
+        };
+        let asked: Vec<_> = blobs.iter().map(ask).collect();
+        for (mut connection, length) in asked {
+            connection.skip(length).unwrap();
+        }
     });
     figures(size, start.elapsed(), cpu)
 }
