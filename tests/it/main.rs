@@ -26,6 +26,7 @@ mod gate;
 mod hostile;
 mod housekeeping;
 mod ingest;
+mod mutants;
 mod notation;
 mod origin;
 mod pitfalls;
