@@ -14,6 +14,7 @@ pub mod current;
 pub mod evidence;
 pub mod facts;
 pub mod feeds;
+mod flights;
 pub mod front;
 pub mod gate;
 mod lengths;

@@ -9,7 +9,6 @@ use prometheus::Registry;
 
 use crate::clock::Clock;
 use crate::facts::error::FactsError;
-use crate::facts::flights::Flights;
 use crate::facts::held::{Grants, Held, TAGS};
 use crate::facts::metrics::Metrics;
 use crate::facts::packages::{self, Contained, Holder, Index};
@@ -18,6 +17,7 @@ use crate::facts::pulls::{self, Pull, Pulls};
 use crate::facts::settings::Settings;
 use crate::facts::sqlite::Sqlite;
 use crate::facts::store::{FactStore, Grant, GrantKind, ProofKey, Resolution};
+use crate::flights::Flights;
 use crate::oci::{Digest, Repository, Tag};
 use crate::remembered::{Remember, Remembered};
 use crate::verify::Proof;

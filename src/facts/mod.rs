@@ -3,7 +3,6 @@
 //! It remembers; it neither proves nor judges.
 
 mod error;
-mod flights;
 mod held;
 mod memory;
 mod metrics;

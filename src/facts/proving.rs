@@ -9,9 +9,9 @@ use tokio::task::spawn_blocking;
 
 use crate::clock::Clock;
 use crate::facts::error::FactsError;
-use crate::facts::flights::Flights;
 use crate::facts::held::{Held, Known};
 use crate::facts::store::{FactStore, ProofKey};
+use crate::flights::Flights;
 use crate::verify::{Coverage, Proof, Signers};
 
 /// What a package costs in memory beside its text: its place in the list, and names, versions and licences of their own.

@@ -42,7 +42,7 @@ impl Gate {
         digests.truncate(SERVED_EVIDENCE);
         let mut descriptors = Vec::new();
         for digest in digests {
-            let Some(carrier) = self.referrer(&*place.upstream, &admitted, digest).await? else { continue };
+            let Some(carrier) = self.referrer(&place.upstream, &admitted, digest).await? else { continue };
             if self.grant_carrier(&admitted, &carrier).await? {
                 descriptors.extend(carrier.manifest.as_referrer(digest, carrier.bytes.len() as u64));
             }
@@ -75,7 +75,7 @@ impl Gate {
         let upstream = self.upstream(&admitted.repository.upstream)?;
         for child in index.children().iter().take(SERVED_EVIDENCE) {
             let Ok(digest) = digest_of(child) else { return Ok(false) };
-            let Some(carrier) = self.referrer(&*upstream, admitted, digest).await? else { return Ok(false) };
+            let Some(carrier) = self.referrer(&upstream, admitted, digest).await? else { return Ok(false) };
             if !self.grant_carrier(admitted, &carrier).await? {
                 return Ok(false);
             }
@@ -86,7 +86,7 @@ impl Gate {
     /// The manifest `digest`, if it says that it is evidence about the admitted subject.
     async fn referrer(
         &self,
-        upstream: &dyn Upstream,
+        upstream: &Arc<dyn Upstream>,
         admitted: &Admitted,
         digest: Digest,
     ) -> Result<Option<Carrier>, Refusal> {

@@ -5,42 +5,42 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::content::{ContentError, Library};
+use crate::flights::Flights;
+use crate::gate::admitted::Refusal;
 use crate::oci::{Digest, Manifest, Repository, parse_manifest};
 use crate::upstream::{Unavailable, Upstream};
 
-/// Manifests, kept where content is kept.
+/// Manifests, kept where content is kept. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
 pub(in crate::gate) struct Manifests {
     content: Arc<Library>,
-}
-
-/// Why a manifest could not be had.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::gate) enum ManifestFailure {
-    /// The upstream could not be asked.
-    #[error(transparent)]
-    Upstream(#[from] Unavailable),
-    /// It could not be kept or read here.
-    #[error(transparent)]
-    Content(#[from] ContentError),
+    flights: Flights<(Repository, Digest)>,
 }
 
 impl Manifests {
     pub(in crate::gate) fn new(content: Arc<Library>) -> Self {
-        Self { content }
+        Self { content, flights: Flights::new() }
     }
 
-    /// The bytes of `digest`, which they hash to; nothing if the upstream does not have it.
+    /// The bytes of `digest`, which they hash to; nothing if the upstream does not have it. Whoever asks meanwhile waits
+    /// for the same, and gets the same, error or not.
+    ///
+    /// What is kept is looked at in the flight: whoever looked before it, and saw nothing, could come too late for the
+    /// flight that fetches, and fetch again.
     pub(in crate::gate) async fn bytes(
         &self,
-        upstream: &dyn Upstream,
+        upstream: &Arc<dyn Upstream>,
         repository: &Repository,
         digest: Digest,
-    ) -> Result<Option<Bytes>, ManifestFailure> {
-        if let Some(bytes) = self.content.manifest(digest).await? {
-            return Ok(Some(bytes));
-        }
-        self.fetch(upstream, repository, digest).await
+    ) -> Result<Option<Bytes>, Refusal> {
+        let (manifests, upstream, of) = (self.clone(), Arc::clone(upstream), repository.clone());
+        let flight = async move {
+            match manifests.content.manifest(digest).await? {
+                Some(bytes) => Ok(Some(bytes)),
+                None => manifests.fetch(&*upstream, &of, digest).await,
+            }
+        };
+        self.flights.join(&(repository.clone(), digest), flight).await
     }
 
     /// The same, asked of the upstream whatever is kept here: content is shared by all repositories, so that having it says
@@ -50,7 +50,7 @@ impl Manifests {
         upstream: &dyn Upstream,
         repository: &Repository,
         digest: Digest,
-    ) -> Result<Option<Bytes>, ManifestFailure> {
+    ) -> Result<Option<Bytes>, Refusal> {
         let Some(remote) = upstream.manifest(&repository.name, digest).await? else {
             return Ok(None);
         };

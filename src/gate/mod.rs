@@ -46,6 +46,7 @@ use crate::content::Library;
 use crate::current::Current;
 use crate::evidence::subject_of_tag;
 use crate::facts::{Facts, Grant, GrantKind};
+use crate::flights::Flights;
 use crate::gate::admitted::Size;
 use crate::gate::judge::{Judged, Passed, Target};
 use crate::gate::live::Live;
@@ -90,6 +91,8 @@ pub struct Gate {
     clock: Arc<dyn Clock>,
     trust: trust::Current,
     manifests: Manifests,
+    /// Who finds out whether a repository has a digest.
+    presence: Flights<(Repository, Digest)>,
     served: Served,
     prover: Arc<Prover>,
     metrics: Metrics,
@@ -128,6 +131,7 @@ impl Gate {
             clock,
             trust,
             manifests,
+            presence: Flights::new(),
             served: Served::new(),
             prover,
             metrics,

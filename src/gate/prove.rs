@@ -106,7 +106,7 @@ impl Prover {
 }
 
 async fn manifest(own: &Place, digest: Digest) -> Result<Bytes, Refusal> {
-    let manifest = own.manifests.bytes(&*own.upstream, &own.repository, digest).await?;
+    let manifest = own.manifests.bytes(&own.upstream, &own.repository, digest).await?;
     manifest.ok_or_else(|| Refusal::no_manifest(&own.repository, digest))
 }
 

@@ -82,7 +82,7 @@ impl Gate {
 
     async fn reach_from(&self, repository: &Repository, manifest: Digest, root: Digest) -> Result<(), Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
-        let bytes = self.manifests.bytes(&*upstream, repository, manifest).await?;
+        let bytes = self.manifests.bytes(&upstream, repository, manifest).await?;
         // A platform that the upstream does not have, or that is no manifest, names nothing.
         let Some(manifest) = bytes.and_then(|bytes| parse_manifest(&bytes).ok()) else { return Ok(()) };
         Ok(self.facts.grant(repository, root, &reached(&manifest)?).await?)

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::content::ContentError;
-use crate::facts::{FactsError, GrantKind};
+use crate::facts::{Facts, FactsError, GrantKind};
 use crate::gate::Gate;
 use crate::gate::admitted::{RETRY_AFTER, Refusal};
-use crate::gate::manifests::ManifestFailure;
 use crate::oci::{Digest, ErrorCode, Image, Reference, Repository, Tag, UpstreamName};
 use crate::upstream::{Unavailable, Upstream};
 
@@ -51,15 +50,21 @@ impl Gate {
     ///
     /// Without that, what is known from any repository could be had under the name of one that is allowed unproven.
     pub(in crate::gate) async fn check_presence(&self, repository: &Repository, digest: Digest) -> Result<(), Refusal> {
-        let grants = self.facts.grants(repository, digest).await?;
-        let is_granted = grants.iter().any(|grant| grant.kind == GrantKind::Manifest);
-        if is_granted || !self.facts.tags_of(repository, digest).await?.is_empty() {
+        if is_seen(&self.facts, repository, digest).await? {
             return Ok(());
         }
+        let (facts, manifests, of) = (Arc::clone(&self.facts), self.manifests.clone(), repository.clone());
         let upstream = self.upstream(&repository.upstream)?;
-        let found = self.manifests.fetch(&*upstream, repository, digest).await?;
-        let bytes = found.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
-        Ok(self.facts.grant(repository, digest, &[(digest, GrantKind::Manifest, bytes.len() as u64)]).await?)
+        let looking = async move {
+            // Somebody else may have seen it there since.
+            if is_seen(&facts, &of, digest).await? {
+                return Ok(());
+            }
+            let found = manifests.fetch(&*upstream, &of, digest).await?;
+            let bytes = found.ok_or_else(|| Refusal::no_manifest(&of, digest))?;
+            Ok(facts.grant(&of, digest, &[(digest, GrantKind::Manifest, bytes.len() as u64)]).await?)
+        };
+        self.presence.join(&(repository.clone(), digest), looking).await
     }
 
     /// The configured upstream `name`.
@@ -73,6 +78,13 @@ impl Gate {
         let text = format!("upstream {name} is not configured; configured are: {}", known.join(", "));
         Refusal::NotFound { code: ErrorCode::NameUnknown, text }
     }
+}
+
+/// Whether `digest`, or something that reaches it, was seen in `repository`.
+async fn is_seen(facts: &Facts, repository: &Repository, digest: Digest) -> Result<bool, FactsError> {
+    let grants = facts.grants(repository, digest).await?;
+    let is_granted = grants.iter().any(|grant| grant.kind == GrantKind::Manifest);
+    Ok(is_granted || !facts.tags_of(repository, digest).await?.is_empty())
 }
 
 /// Why it is not known what a tag means.
@@ -102,15 +114,6 @@ impl From<Unavailable> for Refusal {
             retry_after: unavailable.retry_after.unwrap_or(RETRY_AFTER),
             text: unavailable.to_string(),
             judged: None,
-        }
-    }
-}
-
-impl From<ManifestFailure> for Refusal {
-    fn from(failure: ManifestFailure) -> Self {
-        match failure {
-            ManifestFailure::Upstream(unavailable) => unavailable.into(),
-            ManifestFailure::Content(error) => error.into(),
         }
     }
 }

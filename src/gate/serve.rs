@@ -93,7 +93,7 @@ impl Gate {
         digest: Digest,
     ) -> Result<(Bytes, Manifest), Refusal> {
         let upstream = self.upstream(&repository.upstream)?;
-        let bytes = self.manifests.bytes(&*upstream, repository, digest).await?;
+        let bytes = self.manifests.bytes(&upstream, repository, digest).await?;
         let bytes = bytes.ok_or_else(|| Refusal::no_manifest(repository, digest))?;
         let manifest = parse_manifest(&bytes)
             .map_err(|error| Refusal::Invalid { text: format!("{repository}@{digest} cannot be served: {error}") })?;

@@ -319,8 +319,9 @@ impl Registry {
         self.lock().held = Some(Vec::new());
     }
 
-    /// Waits until just these requests are held, one whose line contains each of `parts`, and answers them. What is asked
-    /// for only after one of these answers is in a later round: so many rounds, so many round trips.
+    /// Waits until just these requests are held, one whose line contains each of `parts` (as many as it is given times),
+    /// and answers them. What is asked for only after one of these answers is in a later round: so many rounds, so many
+    /// round trips.
     pub(crate) async fn answer_round(&self, parts: &[&str]) {
         let mut waited = std::pin::pin!(tokio::time::timeout(PATIENCE, std::future::pending::<()>()));
         loop {
@@ -329,7 +330,9 @@ impl Registry {
             let unexpected: Vec<_> =
                 lines.iter().filter(|line| !parts.iter().any(|part| line.contains(part))).collect();
             assert!(unexpected.is_empty(), "asked for too early: {unexpected:?}");
-            if parts.iter().all(|part| lines.iter().any(|line| line.contains(part))) {
+            let times = |part: &&str| parts.iter().filter(|other| *other == part).count();
+            let asked = |part: &&str| lines.iter().filter(|line| line.contains(part)).count();
+            if parts.iter().all(|part| asked(part) >= times(part)) {
                 assert_eq!(lines.len(), parts.len(), "{lines:?}");
                 break;
             }

@@ -12,11 +12,11 @@ use futures_util::FutureExt;
 use futures_util::future::{Shared, WeakShared};
 
 /// Something being found out, whichever error may come of it.
-pub(super) type Making<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
+pub(crate) type Making<T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send>>;
 
 /// The flights under way. Cheap to clone; all clones are one.
 #[derive(Debug, Clone)]
-pub(super) struct Flights<K: Hash + Eq>(Arc<Inner<K>>);
+pub(crate) struct Flights<K: Hash + Eq>(Arc<Inner<K>>);
 
 #[derive(Debug)]
 struct Inner<K: Hash + Eq> {
@@ -33,7 +33,7 @@ struct Entry {
 }
 
 impl<K: Hash + Eq + Clone + Send + 'static> Flights<K> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Inner { entries: Mutex::default(), started: AtomicU64::new(0) }))
     }
 
@@ -41,7 +41,7 @@ impl<K: Hash + Eq + Clone + Send + 'static> Flights<K> {
     /// nothing away from the others.
     ///
     /// Another one may have ended between the moment its starter looked and the moment it joined: `make` looks again.
-    pub(super) fn join<T, E>(
+    pub(crate) fn join<T, E>(
         &self,
         key: &K,
         make: impl Future<Output = Result<T, E>> + Send + 'static,
