@@ -114,8 +114,8 @@ impl Flight {
         self.prove(intake).await
     }
 
-    /// What is committed: before this process began, by somebody else, or between the moment that the first reader looked and the moment that it
-    /// asked for a fetch.
+    /// What is committed: before this process began, by somebody else, or between the moment that the first reader
+    /// looked and the moment that it asked for a fetch.
     async fn committed(&self) -> io::Result<Option<Committed>> {
         let committed = self.shelf.committed(self.wanted.digest, self.wanted.length).await;
         committed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))

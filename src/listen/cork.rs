@@ -15,8 +15,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 /// Most bytes that are held back: what one TLS record has room for (RFC 8446, section 5.1).
 const HELD_BYTES: usize = 16 * 1024;
 
-/// A connection that holds small writes back until it is [let go](Cork::let_go). What is larger than [`HELD_BYTES`] is written at
-/// once, behind what was held. All handles are on the same connection.
+/// A connection that holds small writes back until it is [let go](Cork::poll_let_go). What is larger than [`HELD_BYTES`] is
+/// written at once, behind what was held. All handles are on the same connection.
 #[derive(Debug)]
 pub(in crate::listen) struct Cork<S>(Arc<Mutex<Held<S>>>);
 

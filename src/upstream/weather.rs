@@ -173,8 +173,8 @@ impl State {
 impl Ticket<'_> {
     /// Tells what came of the request.
     ///
-    /// What could not be sent says nothing of the address. Of the answers only those of a gateway say that there is no service: a 500 is about one request, and nobody may turn
-    /// an upstream off by asking for what it cannot answer.
+    /// What could not be sent says nothing of the address. Of the answers only those of a gateway say that there is no
+    /// service: a 500 is about one request, and nobody may turn an upstream off by asking for what it cannot answer.
     fn tell(mut self, outcome: &Result<Response<Incoming>, Trouble>) {
         if matches!(outcome, Err(trouble) if trouble.kind == UnavailableKind::ThisHost) {
             return;
