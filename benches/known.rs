@@ -21,7 +21,12 @@ use bonafide::facts::{
 use bonafide::oci::{Digest, Repository, Tag};
 use bonafide::verify::{Coverage, Few, Proof, Several};
 use jiff::Timestamp;
+use mimalloc::MiMalloc;
 use rustix::time::{ClockId, clock_gettime};
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The images that are asked for.
 const HOT: u32 = 1000;

@@ -30,6 +30,7 @@ use bonafide::trust::Trust;
 use bonafide::verify::{self, Coverage, Few, Proof, Subject};
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
+use mimalloc::MiMalloc;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use tokio::task::spawn_blocking;
@@ -47,6 +48,10 @@ use crate::support::authority::statement::Statement;
 use crate::support::content::Repositories;
 use crate::support::mirror::{Mirror, world};
 use crate::support::registry::Registry;
+
+/// That of the program.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const ROUNDS: usize = 200;
 const RULES: &str = r#"

@@ -74,7 +74,7 @@ pub(in crate::gate) async fn collect(
     let mut attestations: Vec<_> = attested.into_iter().map(Attested::before_fetching).collect();
     let evidence = fetch_all(pieces, &mut attestations, &mut notes).await;
     let coverage = match (notes.failure, notes.bounded) {
-        (Some(failure), _) => Coverage::Partial { failure },
+        (Some(failure), _) => Coverage::partial(failure),
         (None, true) => Coverage::Bounded,
         (None, false) => Coverage::Complete,
     };

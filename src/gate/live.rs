@@ -111,7 +111,8 @@ impl Gate {
         let places = self.places(repository)?;
         let (prover, under) = (Arc::clone(&self.prover), Arc::clone(trust));
         let proving = async move { prover.prove(&places, root, under).await };
-        self.facts.prove(&self.key(repository, root, trust), proving).await
+        // Most requests need no proof to be made, and none should be as large as this.
+        Box::pin(self.facts.prove(&self.key(repository, root, trust), proving)).await
     }
 
     /// Judges away from the threads that answer requests, as many digests at once as are proven at once.
@@ -145,7 +146,7 @@ fn as_far_as_trust_goes(proof: &Arc<Proof>, policy: &Policy, request: &Request<'
         None => Arc::clone(proof),
         Some(domain) => {
             let failure = format!("the trusted root of {domain} is not there yet");
-            Arc::new(Proof { coverage: Coverage::Partial { failure }, ..Proof::clone(proof) })
+            Arc::new(Proof { coverage: Coverage::partial(failure), ..Proof::clone(proof) })
         }
     }
 }

@@ -138,5 +138,5 @@ fn check_all(
 fn too_slow() -> Collected {
     let failure = format!("collecting the evidence took longer than {} s", PROVING_TIME.as_secs());
     let (evidence, attestations, flaws) = (Vec::new(), Vec::new(), Vec::new());
-    Collected { evidence, attestations, flaws, coverage: Coverage::Partial { failure }, room: None }
+    Collected { evidence, attestations, flaws, coverage: Coverage::partial(failure), room: None }
 }

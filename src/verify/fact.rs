@@ -213,9 +213,16 @@ pub enum Coverage {
     Bounded,
     /// Some of it could not be asked for: what is missing is not known to be missing.
     Partial {
-        /// What failed, in words.
-        failure: String,
+        /// What failed, in words; no more than a pointer, since no proof that is kept has it, and each has room for it.
+        failure: Box<String>,
     },
+}
+
+impl Coverage {
+    /// Some of it could not be asked for, as `failure` says in words.
+    pub fn partial(failure: impl Into<String>) -> Self {
+        Self::Partial { failure: Box::new(failure.into()) }
+    }
 }
 
 impl Proof {

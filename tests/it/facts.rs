@@ -192,7 +192,7 @@ async fn an_error_reaches_all_who_wait_and_is_forgotten() {
 async fn a_partial_proof_is_given_and_not_kept() {
     let memory = Memory::new().await;
     let (times, key) = (Arc::new(AtomicU32::new(0)), key("1"));
-    let partial = Coverage::Partial { failure: "503".into() };
+    let partial = Coverage::partial("503");
     for _ in 0..2 {
         let given = memory.facts.prove(&key, counting(&times, partial.clone())).await.unwrap();
         assert_eq!(given.coverage, partial);

@@ -177,7 +177,7 @@ fn a_bill_of_materials_that_was_not_seen_may_name_base_images() {
     assert_eq!(seen(Coverage::Complete).decision, Decision::Undecided);
     assert!(seen(Coverage::Complete).built_from.is_some());
     assert_refused(&seen(Coverage::Bounded), ReasonCode::TooMuch, "left out");
-    let partial = seen(Coverage::Partial { failure: "it is down".into() });
+    let partial = seen(Coverage::partial("it is down"));
     assert_eq!((partial.decision, &partial.built_from), (Decision::Undecided, &None));
     assert_eq!(partial.most_telling().unwrap().1.code, ReasonCode::Unavailable);
 }

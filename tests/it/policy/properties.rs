@@ -315,7 +315,7 @@ fn some_frame() -> impl Strategy<Value = Proof> {
         vec!["amd64", "attestation of amd64"],
         vec!["amd64", "arm64", "attestation of amd64", "stray"],
     ]);
-    let partial = Coverage::Partial { failure: "no answer".to_owned() };
+    let partial = Coverage::partial("no answer");
     let coverage = prop_oneof![6 => Just(Coverage::Complete), 1 => Just(Coverage::Bounded), 1 => Just(partial)];
     (children, coverage, some_flaws()).prop_map(|(children, coverage, flaws)| {
         let children = children.into_iter().map(|child| Digest::of(child.as_bytes())).collect();
