@@ -11,8 +11,9 @@ use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use crate::content::memory::Room;
 use crate::oci::Hasher;
 
-/// How many times what arrived together may wait to be hashed, before what comes next has to wait.
-const WAITING: usize = 2;
+/// How many times what arrived together may wait to be hashed, before what comes next has to wait: at full speed a time is some
+/// MiB, so that the hash does not run out of work.
+const WAITING: usize = 1;
 
 /// A digest in the making, on a thread that serves no connection.
 ///

@@ -14,8 +14,8 @@ use crate::oci::Hasher;
 /// How much is written together, if it is there: at full speed, threads wake each other a thousand times a GiB, and a
 /// fetch holds no more than a few MiB of memory.
 const TOGETHER: usize = 512 * 1024;
-/// Most that is received together: that, and one piece more, which an origin makes no larger than 1 MiB.
-const MOST: u32 = 3 * 512 * 1024;
+/// Most that is received together: that, and one piece more, which an origin makes no larger than 2 MiB.
+const MOST: u32 = 5 * 512 * 1024;
 
 /// A content on its way into the store.
 #[derive(Debug)]

@@ -30,9 +30,9 @@ use crate::upstream::trouble::{Retry, Trouble};
 const KEPT: Duration = Duration::from_secs(50);
 /// Most unused connections kept to one host.
 const KEPT_PER_HOST: usize = 32;
-/// Most that is received at once over HTTP/1.1, where that much is there: what each piece costs on its way from task to task is
-/// worth more than what its bytes cost. It also bounds the head of an answer.
-const RECEIVED: usize = 1024 * 1024;
+/// Most that is received at once over HTTP/1.1, where that much is there: what each piece costs, in acknowledgements and on its
+/// way from task to task, is worth more than what its bytes cost. It also bounds the head of an answer.
+const RECEIVED: usize = 2 * 1024 * 1024;
 /// How often a silent HTTP/2 connection is asked whether it still stands.
 const PING: Duration = Duration::from_secs(20);
 
