@@ -42,7 +42,13 @@ impl<S: Sources> Judge<S> {
     /// `verdict` on `root`, once all base images are judged that it waits for: those that the bills of materials name that
     /// count, and those that one provenance names which meets the rule. Each must be admitted now, as if it was asked for.
     pub(in crate::gate) async fn with_bases(&self, target: &Target<'_>, root: Digest, mut verdict: Verdict) -> Verdict {
-        let Some(built_from) = verdict.built_from.take() else { return verdict };
+        match verdict.built_from.take() {
+            None => verdict,
+            Some(built_from) => Box::pin(self.on_bases(target, root, verdict, built_from)).await,
+        }
+    }
+
+    async fn on_bases(&self, target: &Target<'_>, root: Digest, verdict: Verdict, built_from: BuiltFrom) -> Verdict {
         let line = Line { repository: &target.image.repository, digest: root, above: target.line };
         let in_sboms = self.unmet_in_sboms(&line, &built_from.sboms).await;
         let (mut reasons, mut decision) = (Vec::new(), Decision::Refuse);

@@ -22,7 +22,8 @@ impl<S: Sources> Judge<S> {
                 self.remember(target, tag, &passed).await?;
                 Ok(passed)
             }
-            Err(refusal) => self.last_admitted(target, tag, refusal).await,
+            // Rare, and as large as all else that deciding takes.
+            Err(refusal) => Box::pin(self.last_admitted(target, tag, refusal)).await,
         }
     }
 
