@@ -23,11 +23,16 @@ const GIB: f64 = (1_u64 << 30) as f64;
 /// What the hash alone takes, over and over.
 const PIECE: usize = 256 * 1024;
 
+/// What is left free of memory that is touched.
+const SPARED: usize = 2 << 30;
+const PAGE: usize = 4096;
+
 /// The hash, a bare loop and Bonafide take turns: on one core, where receiving and writing come on top of hashing, and on two,
 /// which the upstream shares; with one blob, and with the layers of an image at once, as clients ask for them.
 pub(crate) fn ingest(bed: &Bed, effort: Effort) {
     let [mut hashed, mut bare, mut one, mut two, mut all] = [const { Vec::new() }; 5];
     let (blob, layers) = ([bed.cold_blob], bed.layers());
+    touch_free_memory();
     for _ in 0..effort.rounds {
         hashed.push(hash_alone(bed.cold_blob.1));
         bare.push(in_a_bare_loop(bed));
@@ -96,8 +101,18 @@ fn stay_on(core: &str) {
     sched_setaffinity(None, &cores).unwrap();
 }
 
-/// Writes twice `size` bytes, and forgets them. A virtual machine is given memory when that is written to first, which takes
-/// longer than to receive, hash and write what comes to lie in it, and is no work of whoever writes.
+/// Writes to all memory that is free, and forgets it. A virtual machine is given memory when that is written to first, which
+/// takes longer than to receive, hash and write what comes to lie in it, and is no work of whoever writes.
+fn touch_free_memory() {
+    let text = fs::read_to_string("/proc/meminfo").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemFree:")).unwrap();
+    let free: usize = line.split_whitespace().next().unwrap().parse().unwrap();
+    let mut memory = vec![0_u8; (free * 1024).saturating_sub(SPARED)];
+    memory.chunks_mut(PAGE).for_each(|page| page[0] = 1);
+    std::hint::black_box(memory);
+}
+
+/// Writes twice `size` bytes, and forgets them: what comes next lies where they lay.
 fn touch_memory(folder: &Path, size: u64) {
     let (path, piece) = (folder.join("touched"), vec![1; PIECE]);
     let mut file = File::create(&path).unwrap();

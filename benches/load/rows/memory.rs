@@ -15,6 +15,9 @@ const IDLE: usize = 500;
 /// Within it, a server has filled all that it fills for a client that takes nothing.
 const SETTLING: Duration = Duration::from_millis(1500);
 
+/// After it, nothing is left of what was done before: what an allocator keeps for what comes next it gives back by then.
+const REST: Duration = Duration::from_secs(12);
+
 /// Memory grows and rarely shrinks: each figure is of a fresh program, so there is one round.
 pub(crate) fn connections(bed: &Bed, effort: Effort) {
     let effort = Effort { rounds: 1, ..effort };
@@ -24,7 +27,9 @@ pub(crate) fn connections(bed: &Bed, effort: Effort) {
             alternate(&format!("8  {what}, {transport:?}"), &systems, effort, figures);
         };
         print("the program after one pull", fresh(), &|system| {
-            vec![("MiB", system.process.anonymous_memory() / 1024.0)]
+            let at_once = system.process.anonymous_memory() / 1024.0;
+            std::thread::sleep(REST);
+            vec![("MiB at once", at_once), ("MiB at rest", system.process.anonymous_memory() / 1024.0)]
         });
         print(&format!("{IDLE} idle connections"), fresh(), &|system| idle(bed, system));
         for (what, blob) in [("a small blob", bed.small_blob), ("a large blob", bed.blob)] {
