@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// Most that is received at once from an upstream over HTTP/1.1, where that much is there: what each piece costs, in
+/// acknowledgements and on its way from task to task, is worth more than what its bytes cost. It also bounds the head of an answer.
+pub const RECEIVED_BYTES: u32 = 2 * 1024 * 1024;
 /// Largest manifest or index: the distribution specification asks registries to take at least 4 MiB, and no client
 /// pushes more.
 pub const MANIFEST_BYTES: u64 = 4 * 1024 * 1024;

@@ -9,13 +9,14 @@ use crate::content::hashing::{Batch, Hashing};
 use crate::content::memory::{Memory, Room};
 use crate::content::store::{Draft, ReadAt, Stored};
 use crate::content::supply::Supply;
+use crate::limits::RECEIVED_BYTES;
 use crate::oci::Hasher;
 
 /// How much is written together, if it is there: at full speed, threads wake each other a thousand times a GiB, and a
 /// fetch holds no more than a few MiB of memory.
-const TOGETHER: usize = 512 * 1024;
-/// Most that is received together: that, and one piece more, which an origin makes no larger than 2 MiB.
-const MOST: u32 = 5 * 512 * 1024;
+const TOGETHER: u32 = 512 * 1024;
+/// Most that is received together: that, and one piece more.
+const MOST: u32 = TOGETHER + RECEIVED_BYTES;
 
 /// A content on its way into the store.
 #[derive(Debug)]
@@ -94,7 +95,7 @@ pub(super) async fn receive(supply: &mut Supply, mut room: Room) -> io::Result<O
 fn gather(first: Bytes, supply: &mut Supply) -> Vec<Bytes> {
     let mut size = first.len();
     let mut pieces = vec![first];
-    while size < TOGETHER
+    while size < TOGETHER as usize
         && let Some(piece) = supply.ready()
     {
         size += piece.len();

@@ -104,6 +104,7 @@ impl Front {
             Route::Manifest(image) => self.manifest(image, head, client).await,
             Route::Blob { repository, digest } => self.blob(repository, *digest, head).await,
             Route::Referrers { repository, subject, artifact_type } => {
+                // Rare, and larger than what other requests need.
                 let found = Box::pin(self.gate.referrers(repository, *subject)).await?;
                 Ok(respond::referrers(found, artifact_type.as_deref()))
             }

@@ -44,6 +44,7 @@ impl<S: Sources> Judge<S> {
     pub(in crate::gate) async fn with_bases(&self, target: &Target<'_>, root: Digest, mut verdict: Verdict) -> Verdict {
         match verdict.built_from.take() {
             None => verdict,
+            // Few rules ask for it, and a verdict without is a fraction as large.
             Some(built_from) => Box::pin(self.on_bases(target, root, verdict, built_from)).await,
         }
     }

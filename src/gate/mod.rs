@@ -165,6 +165,7 @@ impl Gate {
 
     async fn decide(&self, image: &Image) -> Result<Decided, Refusal> {
         match image.tag().and_then(subject_of_tag) {
+            // Rare, and larger than what images need.
             Some(subject) => Box::pin(self.decide_evidence(image, subject)).await,
             None => self.decide_manifest(image).await,
         }

@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::limits::PROVING_TIME;
+use crate::limits::{PROVING_TIME, RECEIVED_BYTES};
 use crate::shortage::is_out_of_files;
 use crate::upstream::UnavailableKind;
 use crate::upstream::connector::{Connector, Proxy};
@@ -30,9 +30,6 @@ use crate::upstream::trouble::{Retry, Trouble};
 const KEPT: Duration = Duration::from_secs(50);
 /// Most unused connections kept to one host.
 const KEPT_PER_HOST: usize = 32;
-/// Most that is received at once over HTTP/1.1, where that much is there: what each piece costs, in acknowledgements and on its
-/// way from task to task, is worth more than what its bytes cost. It also bounds the head of an answer.
-const RECEIVED: usize = 2 * 1024 * 1024;
 /// How often a silent HTTP/2 connection is asked whether it still stands.
 const PING: Duration = Duration::from_secs(20);
 
@@ -55,7 +52,7 @@ impl Transport {
             .pool_max_idle_per_host(KEPT_PER_HOST)
             .http2_keep_alive_interval(PING)
             .http2_adaptive_window(true)
-            .http1_max_buf_size(RECEIVED)
+            .http1_max_buf_size(RECEIVED_BYTES as usize)
             .build(connector);
         let (answer_timeout, idle_timeout) = (deadlines.answer, deadlines.idle);
         Self { client, proxy, answer_timeout, idle_timeout, metrics }
