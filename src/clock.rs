@@ -6,6 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -16,14 +17,21 @@ pub trait Clock: Debug + Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// The operating system's clock.
+/// The operating system's clock, to some milliseconds: as precise as the times of its files, and read several times for each
+/// request, at a fifth of what its finest time costs.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 
+#[cfg(target_os = "linux")]
+const WALL_CLOCK: ClockId = ClockId::RealtimeCoarse;
+#[cfg(not(target_os = "linux"))]
+const WALL_CLOCK: ClockId = ClockId::Realtime;
+
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that asks the operating system")]
     fn now(&self) -> Timestamp {
-        Timestamp::now()
+        let Timespec { tv_sec, tv_nsec } = clock_gettime(WALL_CLOCK);
+        // Nanoseconds are fewer than a second's, by POSIX; what lies beyond the year 9999 is its end.
+        Timestamp::new(tv_sec, i32::try_from(tv_nsec).unwrap_or_default()).unwrap_or(Timestamp::MAX)
     }
 }
 
@@ -96,6 +104,15 @@ impl<'de> Visitor<'de> for TimestampVisitor {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clock_is_the_operating_systems_to_some_milliseconds() {
+        let finest = clock_gettime(ClockId::Realtime);
+        let finest = Timestamp::new(finest.tv_sec, i32::try_from(finest.tv_nsec).unwrap()).unwrap();
+        let apart = SystemClock.now().duration_since(finest).unsigned_abs();
+        // A busy machine may look elsewhere between the two.
+        assert!(apart < Duration::from_secs(10), "{apart:?}");
+    }
 
     #[test]
     fn durations_are_texts_with_a_unit() {
