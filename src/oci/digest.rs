@@ -57,11 +57,17 @@ impl Digest {
     /// # Errors
     /// [`DigestError::Malformed`] unless `hex` is 64 lowercase hexadecimal digits.
     pub fn from_hex(hex: &str) -> Result<Self, DigestError> {
-        if hex.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        let digits: [u8; 2 * BYTES] = hex.as_bytes().try_into().map_err(|_| DigestError::Malformed)?;
+        let values = digits.map(value);
+        // All are looked at before any is refused, so that many are read at a time: every request names a digest.
+        if values.iter().fold(0, |all, value| all | value) > 0xf {
             return Err(DigestError::Malformed);
         }
         let mut bytes = [0; BYTES];
-        hex::decode_to_slice(hex, &mut bytes).map_err(|_| DigestError::Malformed)?;
+        for (byte, pair) in bytes.iter_mut().zip(values.as_chunks().0) {
+            let [high, low] = *pair;
+            *byte = high << 4 | low;
+        }
         Ok(Self(bytes))
     }
 
@@ -69,6 +75,15 @@ impl Digest {
         let mut bytes = [0; BYTES];
         bytes.copy_from_slice(output);
         Self(bytes)
+    }
+}
+
+/// What a lowercase hexadecimal digit stands for; more than 15 for anything else.
+const fn value(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        b'a'..=b'f' => digit - b'a' + 10,
+        _ => u8::MAX,
     }
 }
 
@@ -172,6 +187,19 @@ mod tests {
         for text in [EMPTY.to_uppercase(), EMPTY[..70].to_owned(), format!("{EMPTY}0"), EMPTY.replace("e3b0", "E3B0")] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn each_of_64_characters_is_a_lowercase_digit() {
+        // The neighbours of the digits in ASCII, a prefix that some decoders know, and what is no ASCII at all.
+        for wrong in ["/", ":", "`", "g", "A", "F", "G", " ", "0x", "+f", "é"] {
+            for at in [7, 38, 71 - wrong.len()] {
+                let mut text = EMPTY.to_owned();
+                text.replace_range(at..at + wrong.len(), wrong);
+                assert_eq!((text.len(), text.parse::<Digest>()), (71, Err(DigestError::Malformed)), "{text}");
+            }
+        }
+        assert!(format!("sha256:0x{}", &EMPTY[7..]).parse::<Digest>().is_err());
     }
 
     #[test]
