@@ -105,7 +105,7 @@ struct OneBlob {
 }
 
 impl Answer for OneBlob {
-    async fn answer(&self, _: Request<Incoming>, _: IpAddr) -> Response<Body> {
+    async fn answer(self: Arc<Self>, _: Request<Incoming>, _: IpAddr) -> Response<Body> {
         let reader = self.library.blob(self.digest, self.size).await.unwrap().unwrap();
         self.begun.fetch_add(1, Ordering::Relaxed);
         let size = self.size;

@@ -93,7 +93,7 @@ impl Admin {
 }
 
 impl Answer for Admin {
-    async fn answer(&self, request: Request<Incoming>, _: IpAddr) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: IpAddr) -> Response<Body> {
         self.respond(request.method(), request.uri().path())
     }
 }

@@ -199,11 +199,14 @@ fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
 }
 
 impl Answer for Front {
-    async fn answer(&self, request: Request<Incoming>, client: IpAddr) -> Response<Body> {
+    // No `async fn`, which holds its arguments beside what becomes of them.
+    fn answer(self: Arc<Self>, request: Request<Incoming>, client: IpAddr) -> impl Future<Output = Response<Body>> {
         let (head, _) = request.into_parts();
-        let response = self.respond(&head, client).await;
-        tracing::debug!(method = %head.method, uri = %head.uri, status = response.status().as_u16(), "answered");
-        response
+        async move {
+            let response = self.respond(&head, client).await;
+            tracing::debug!(method = %head.method, uri = %head.uri, status = response.status().as_u16(), "answered");
+            response
+        }
     }
 }
 

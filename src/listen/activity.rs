@@ -1,9 +1,10 @@
 //! What a connection is doing: whether it idles, and whether its client stopped taking what it asked for.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http::Version;
 use tokio::time::Instant;
 
 use crate::listen::Limits;
@@ -18,6 +19,8 @@ pub(in crate::listen) struct Activity {
     ours: AtomicUsize,
     /// When bytes were last handed over to the client, or taken by it, in milliseconds since `start`.
     moved: AtomicU64,
+    /// Whether a request came over HTTP/2.
+    is_http_2: AtomicBool,
 }
 
 /// What to do about a connection.
@@ -25,7 +28,7 @@ pub(in crate::listen) struct Activity {
 pub(in crate::listen) enum State {
     /// Nothing; look again then.
     Busy(Instant),
-    /// No request for too long.
+    /// No request for too long, or none of which the head has ended.
     Idle,
     /// The client takes nothing of what it asked for.
     Stalled,
@@ -40,12 +43,19 @@ pub(in crate::listen) struct Turn {
 
 impl Activity {
     pub(in crate::listen) fn new() -> Arc<Self> {
+        Arc::new(Self::since(Instant::now()))
+    }
+
+    const fn since(start: Instant) -> Self {
         let (open, ours, moved) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicU64::new(0));
-        Arc::new(Self { start: Instant::now(), open, ours, moved })
+        Self { start, open, ours, moved, is_http_2: AtomicBool::new(false) }
     }
 
     /// A request has come.
-    pub(in crate::listen) fn begin(self: &Arc<Self>) -> Turn {
+    pub(in crate::listen) fn begin(self: &Arc<Self>, version: Version) -> Turn {
+        if version == Version::HTTP_2 {
+            self.is_http_2.store(true, Ordering::Relaxed);
+        }
         self.open.fetch_add(1, Ordering::Relaxed);
         // It is this side's turn, for which no patience is needed: when that began is not asked.
         self.ours.fetch_add(1, Ordering::Relaxed);
@@ -61,7 +71,7 @@ impl Activity {
         // Whatever it does now, it may do something else by then.
         let next_look = now + limits.between_looks();
         let (patience, verdict) = match (self.is_open(), self.ours.load(Ordering::Relaxed)) {
-            (false, _) => (limits.idle, State::Idle),
+            (false, _) => (self.patience(limits), State::Idle),
             (true, 0) => (limits.stall, State::Stalled),
             // What this side takes has deadlines of its own.
             (true, _) => return State::Busy(next_look),
@@ -69,6 +79,20 @@ impl Activity {
         let moved = self.start + Duration::from_millis(self.moved.load(Ordering::Relaxed));
         let deadline = moved + patience;
         if deadline <= now { verdict } else { State::Busy(deadline.min(next_look)) }
+    }
+
+    /// How long no request may come. Over HTTP/1.1, and until the first one tells, that is the wait for the end of a head.
+    fn patience(&self, limits: &Limits) -> Duration {
+        if self.is_http_2() { limits.idle } else { limits.idle.min(limits.head) }
+    }
+
+    /// How long a connection that idles may take to close once it is told to: over HTTP/2, the client has to hear of it.
+    pub(in crate::listen) fn farewell(&self, limits: &Limits) -> Duration {
+        if self.is_http_2() { limits.head } else { Duration::ZERO }
+    }
+
+    fn is_http_2(&self) -> bool {
+        self.is_http_2.load(Ordering::Relaxed)
     }
 
     /// Bytes moved.
@@ -83,9 +107,8 @@ impl Activity {
     /// A connection whose client has taken nothing of its only response for an hour.
     pub(in crate::listen) fn stalled() -> (Arc<Self>, Turn) {
         let start = Instant::now().checked_sub(Duration::from_hours(1)).unwrap();
-        let activity = Self { start, open: AtomicUsize::new(0), ours: AtomicUsize::new(0), moved: AtomicU64::new(0) };
-        let activity = Arc::new(activity);
-        let mut turn = activity.begin();
+        let activity = Arc::new(Self::since(start));
+        let mut turn = activity.begin(Version::HTTP_11);
         turn.theirs();
         activity.moved.store(0, Ordering::Relaxed);
         (activity, turn)
@@ -116,5 +139,46 @@ impl Drop for Turn {
     fn drop(&mut self) {
         self.theirs();
         self.activity.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { head: Duration::from_secs(30), idle: Duration::from_secs(100), ..Limits::STANDARD };
+
+    /// A connection that did nothing for so many seconds; before that came a request of `version`, if any.
+    fn idle_for(seconds: u64, version: Option<Version>) -> Activity {
+        let start = Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        let activity = Arc::new(Activity::since(start));
+        if let Some(version) = version {
+            drop(activity.begin(version));
+            activity.moved.store(0, Ordering::Relaxed);
+        }
+        Arc::into_inner(activity).unwrap()
+    }
+
+    #[test]
+    fn a_head_is_waited_for_and_over_http_2_a_request() {
+        let is_idle = |seconds, version| idle_for(seconds, version).state(&LIMITS) == State::Idle;
+        for version in [None, Some(Version::HTTP_11)] {
+            assert!(!is_idle(29, version) && is_idle(31, version), "{version:?}");
+        }
+        assert!(!is_idle(99, Some(Version::HTTP_2)) && is_idle(101, Some(Version::HTTP_2)));
+    }
+
+    #[test]
+    fn the_shorter_wait_counts() {
+        let full = LIMITS.when_full();
+        assert_eq!(idle_for(6, Some(Version::HTTP_11)).state(&full), State::Idle);
+        assert_eq!(idle_for(6, Some(Version::HTTP_2)).state(&full), State::Idle);
+    }
+
+    #[test]
+    fn only_over_http_2_is_there_a_farewell() {
+        let farewell = |version| idle_for(0, version).farewell(&LIMITS);
+        assert_eq!([farewell(None), farewell(Some(Version::HTTP_11))], [Duration::ZERO; 2]);
+        assert_eq!(farewell(Some(Version::HTTP_2)), LIMITS.head);
     }
 }

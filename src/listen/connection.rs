@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures_util::FutureExt;
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::rt::{Read, Write};
@@ -29,7 +30,7 @@ use crate::listen::socket::Socket;
 use crate::listen::streams::{Opened, WithStreams};
 use crate::listen::tcp::Tcp;
 use crate::listen::windows::Windows;
-use crate::listen::{Answer, Body, Limits, Protocol, Serving};
+use crate::listen::{Answer, Body, Protocol, Serving};
 
 type Builder = auto::Builder<Opened>;
 
@@ -97,14 +98,10 @@ async fn handshake<A>(serving: &Serving<A>, tls: &TlsAcceptor, socket: TcpStream
 }
 
 /// For a connection of the protocol that was agreed on; where none was, the first bytes of the client tell.
-fn builder(limits: &Limits, agreed: Option<Protocol>, opened: Opened) -> Builder {
+fn builder(agreed: Option<Protocol>, opened: Opened) -> Builder {
     let mut builder = auto::Builder::new(opened);
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_headers(HEADERS)
-        .max_buf_size(BUFFER_BYTES);
+    // Without hyper's own timer, which is one on the heap and in the runtime's wheel for each request: `watch` keeps the time.
+    builder.http1().header_read_timeout(None).max_headers(HEADERS).max_buf_size(BUFFER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -135,7 +132,7 @@ where
     let (answer, activity) = (Arc::clone(&serving.answer), Arc::clone(&channel.activity));
     let service = service_fn(move |request| Box::pin(respond(Arc::clone(&answer), channel.clone(), request)));
     let opened = Opened::default();
-    let connection = builder(&serving.limits, agreed, opened.clone()).serve_connection(stream, service).into_owned();
+    let connection = builder(agreed, opened.clone()).serve_connection(stream, service).into_owned();
     watch(serving, activity, WithStreams::new(connection, opened, cork), phase)
 }
 
@@ -174,9 +171,9 @@ async fn watch<A, C, T>(
                 State::Idle if !is_closing => {
                     is_closing = true;
                     connection.graceful_shutdown();
-                    look.as_mut().reset(Instant::now() + serving.limits.head);
+                    look.as_mut().reset(Instant::now() + activity.farewell(&serving.limits));
                 }
-                State::Idle => return debug!("idle, and did not close"),
+                State::Idle => return debug!("idle, or the head of a request took too long"),
                 State::Stalled => {
                     if let Some(stalled) = &serving.stalled {
                         stalled.inc();
@@ -188,16 +185,16 @@ async fn watch<A, C, T>(
     }
 }
 
-async fn respond<A: Answer>(
+fn respond<A: Answer>(
     answer: Arc<A>,
     channel: Channel,
     request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let turn = channel.activity.begin();
+) -> impl Future<Output = Result<Response<Body>, Infallible>> {
+    let turn = channel.activity.begin(request.version());
     // HTTP/2 cuts bodies into frames of its own, and copies for that what it is given.
     let windows = channel.windows.filter(|_| request.version() != Version::HTTP_2);
-    let response = answer.answer(request, channel.client).await;
-    Ok(response.map(|body| body.reporting(turn).through(windows)))
+    let response = answer.answer(request, channel.client);
+    response.map(|response| Ok(response.map(|body| body.reporting(turn).through(windows))))
 }
 
 fn report(end: Result<(), Box<dyn Error + Send + Sync>>) {

@@ -10,7 +10,7 @@ pub struct Limits {
     /// Longest that a TLS handshake may take.
     pub handshake: Duration,
     /// Longest that the head of an HTTP/1.1 request may take, counted from the moment it is waited for: it bounds idle
-    /// keep-alive as well.
+    /// keep-alive as well. Longest that an HTTP/2 connection that idles may take to close.
     pub head: Duration,
     /// Longest that a connection may be open without any request.
     pub idle: Duration,
@@ -48,7 +48,7 @@ impl Limits {
 
     /// How long nobody needs to look at what a connection does.
     pub(in crate::listen) fn between_looks(&self) -> Duration {
-        self.idle.min(self.stall)
+        self.idle.min(self.stall).min(self.head)
     }
 
     /// The same while no place is free.

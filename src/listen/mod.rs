@@ -41,7 +41,11 @@ use crate::listen::places::{Phase, Place, Places};
 /// Answers requests. A panic or an error of it ends the connection that asked, and no other.
 pub trait Answer: fmt::Debug + Send + Sync + 'static {
     /// The response to `request`, which came from the address `client`. Dropped where it stands when the client hangs up.
-    fn answer(&self, request: Request<Incoming>, client: IpAddr) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        client: IpAddr,
+    ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Why nothing can be listened to.

@@ -52,7 +52,7 @@ struct Echo {
 }
 
 impl Answer for Echo {
-    async fn answer(&self, request: Request<Incoming>, _: std::net::IpAddr) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: std::net::IpAddr) -> Response<Body> {
         match request.uri().path() {
             "/hold" => {
                 self.held.add_permits(1);

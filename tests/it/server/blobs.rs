@@ -26,7 +26,7 @@ struct Parts {
 }
 
 impl Answer for Parts {
-    async fn answer(&self, request: Request<Incoming>, _: std::net::IpAddr) -> Response<Body> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>, _: std::net::IpAddr) -> Response<Body> {
         if request.uri().path() == "/takes" {
             let answer =
                 |takes| stream::iter([Ok(Piece::Bytes(format!("{takes:?}  ")[..7].to_owned().into()))]).boxed();
