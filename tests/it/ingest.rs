@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bonafide::content::{
@@ -16,6 +17,7 @@ use futures_util::{StreamExt, stream};
 use prometheus::Registry;
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::counted::counted;
@@ -23,6 +25,10 @@ use crate::counted::counted;
 const MIB: usize = 1024 * 1024;
 static ZEROS: [u8; MIB] = [0; MIB];
 const FETCHES: usize = 300;
+/// MiB for all fetches together (`src/content/memory.rs`).
+const ROOM: usize = 128;
+/// Longer than anything here may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store that writes nothing until it is let.
 #[derive(Debug, Clone)]
@@ -125,15 +131,17 @@ async fn many_fetches_hold_no_more_memory_than_a_few_and_all_come_to_their_end()
         let (digest, origin) = (Digest::of(&number.to_be_bytes()), Arc::new(Eager(Arc::clone(&taken))));
         library.read_through(digest, Length::Exactly(3 * MIB as u64), origin).await.unwrap();
     }
-    // There is room for no more: whoever goes on needs some for a whole batch.
-    while taken.load(Ordering::SeqCst) < 126 {
-        yield_now().await;
-    }
+    let most_of_it = async {
+        while taken.load(Ordering::SeqCst) < ROOM / 4 * 3 {
+            yield_now().await;
+        }
+    };
+    timeout(PATIENCE, most_of_it).await.expect("there is room for more");
     settle().await;
-    assert!(taken.load(Ordering::SeqCst) <= 128, "{taken:?} MiB");
+    assert!(taken.load(Ordering::SeqCst) <= ROOM, "{taken:?} MiB");
     store.0.add_permits(1);
     tasks.close();
-    tasks.wait().await;
+    timeout(PATIENCE, tasks.wait()).await.expect("all come to their end");
     assert_eq!(taken.load(Ordering::SeqCst), 3 * FETCHES);
     assert_eq!(counted(&registry, "bonafide_digest_mismatches_total", &[]), FETCHES as u64);
 }

@@ -336,8 +336,27 @@ async fn a_taken_address_is_an_error() {
 #[tokio::test]
 async fn a_head_that_does_not_end_is_cut() {
     let server = Server::start(Limits { head: SOON, ..Limits::STANDARD }, None).await;
-    let answer = raw(server.connect().await, b"GET /a HTTP/1.1\r\nhost: mirror\r\nx: ").await;
+    let unended = "GET /a HTTP/1.1\r\nhost: mirror\r\nx: ";
+    let answer = raw(server.connect().await, unended.as_bytes()).await;
     assert!(!answer.contains("200"), "{answer}");
+    let second = format!("GET /a HTTP/1.1\r\nhost: mirror\r\n\r\n{unended}");
+    let answer = raw(server.connect().await, second.as_bytes()).await;
+    assert_eq!(answer.matches("200").count(), 1, "{answer}");
+}
+
+#[tokio::test]
+async fn an_idle_http_1_connection_is_closed_and_one_of_http_2_waits_longer() {
+    let server = Server::start(Limits { head: SOON, idle: Duration::from_hours(1), ..Limits::STANDARD }, None).await;
+    let mut second = idle_h2(server.connect().await).await;
+    let mut first = idle_h1(server.connect().await).await;
+    let closed = async {
+        while first.ready().await.is_ok() {
+            tokio::time::sleep(SOON / 10).await
+        }
+    };
+    timeout(PATIENCE, closed).await.expect("it is closed");
+    let request = Request::builder().uri("http://mirror/b").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(text(second.send_request(request).await).await, "/b HTTP/2.0");
 }
 
 #[tokio::test]
