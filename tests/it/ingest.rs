@@ -28,7 +28,7 @@ const FETCHES: usize = 300;
 /// MiB for all fetches together (`src/content/memory.rs`).
 const ROOM: usize = 128;
 /// Longer than anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A store that writes nothing until it is let.
 #[derive(Debug, Clone)]

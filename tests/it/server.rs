@@ -351,7 +351,7 @@ async fn an_idle_http_1_connection_is_closed_and_one_of_http_2_waits_longer() {
     let mut first = idle_h1(server.connect().await).await;
     let closed = async {
         while first.ready().await.is_ok() {
-            tokio::time::sleep(SOON / 10).await
+            tokio::time::sleep(SOON / 10).await;
         }
     };
     timeout(PATIENCE, closed).await.expect("it is closed");
