@@ -18,7 +18,7 @@ pub trait Clock: Debug + Send + Sync {
 }
 
 /// The operating system's clock, to some milliseconds: as precise as the times of its files, and read several times for each
-/// request, at a fifth of what its finest time costs.
+/// request, at a sixth of what its finest time costs.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemClock;
 
