@@ -6,6 +6,7 @@ use crate::Effort;
 use crate::bed::{Bed, blob_path};
 use crate::client::Client;
 use crate::compare::{Figures, print};
+use crate::process::CLIENTS;
 use crate::systems::System;
 use crate::systems::cold::{Rate, SYSTEMS, Start, Upstream, folder_for};
 
@@ -48,7 +49,7 @@ pub(crate) fn amplification(bed: &Bed, _: Effort) {
 }
 
 fn amplified(bed: &Bed, start: Start, manner: Manner, clients: usize) -> Result<(&'static str, f64), String> {
-    let upstream = Upstream::start(bed, Rate::Limited);
+    let upstream = Upstream::start(bed, Rate::Limited, CLIENTS);
     let system = start(bed, &folder_for(bed, "cold"), &upstream.system)?;
     let (path, size) = (blob_path(bed.small_blob.0), bed.small_blob.1);
     crowd(&system.client(bed), &path, clients, manner)?;
@@ -154,7 +155,7 @@ fn take_turn(seen: &mut Result<Vec<Figures>, String>, turn: impl FnOnce() -> Res
 }
 
 fn fanned_out(bed: &Bed, start: Start) -> Result<Figures, String> {
-    let upstream = Upstream::start(bed, Rate::Limited);
+    let upstream = Upstream::start(bed, Rate::Limited, CLIENTS);
     let path = blob_path(bed.cold_blob.0);
     let of = |clients| -> Result<Vec<Times>, String> {
         let system: System = start(bed, &folder_for(bed, "cold"), &upstream.system)?;

@@ -14,7 +14,7 @@ use rustix::time::{ClockId, clock_gettime};
 use crate::Effort;
 use crate::bed::{Bed, blob_path};
 use crate::compare::{Figures, cpu_of, print};
-use crate::process::{BOTH, SERVERS};
+use crate::process::{BOTH, CLIENTS, SERVERS};
 use crate::systems::bonafide::{Place, start_at};
 use crate::systems::cold::{Rate, Upstream, folder_for};
 
@@ -31,10 +31,10 @@ const PAGE: usize = 4096;
 /// which the upstream shares; with one blob, and with the layers of an image at once, as clients ask for them.
 pub(crate) fn ingest(bed: &Bed, effort: Effort) {
     let [mut hashed, mut bare, mut one, mut two, mut all] = [const { Vec::new() }; 5];
-    let (blob, layers) = ([bed.cold_blob], bed.layers());
+    let (blob, layers) = ([bed.blob], bed.layers());
     touch_free_memory();
     for _ in 0..effort.rounds {
-        hashed.push(hash_alone(bed.cold_blob.1));
+        hashed.push(hash_alone(bed.blob.1));
         bare.push(in_a_bare_loop(bed));
         one.push(taken_in(bed, &blob, SERVERS));
         two.push(taken_in(bed, &blob, BOTH));
@@ -70,8 +70,8 @@ fn hash_alone(size: u64) -> Figures {
 
 /// The same work without a server around it, on the core of servers: what one core can do.
 fn in_a_bare_loop(bed: &Bed) -> Figures {
-    let (upstream, folder) = (Upstream::start(bed, Rate::Unlimited), folder_for(bed, "bare"));
-    let (path, (digest, size)) = (blob_path(bed.cold_blob.0), bed.cold_blob);
+    let (upstream, folder) = (Upstream::start(bed, Rate::Unlimited, CLIENTS), folder_for(bed, "bare"));
+    let (path, (digest, size)) = (blob_path(bed.blob.0), bed.blob);
     touch_memory(&folder, size);
     let client = upstream.system.client(bed);
     let work = || {
@@ -122,9 +122,11 @@ fn touch_memory(folder: &Path, size: u64) {
     fs::remove_file(path).unwrap();
 }
 
-/// For each blob, a client asks for the last byte: it comes when the digest holds.
+/// For each blob, a client asks for the last byte: it comes when the digest holds. What the upstream takes is no work of whoever
+/// receives: it has the core that is spared, or whichever is idle.
 fn taken_in(bed: &Bed, blobs: &[(Digest, u64)], cores: &str) -> Figures {
-    let (upstream, folder) = (Upstream::start(bed, Rate::Unlimited), folder_for(bed, "ingest"));
+    let spared = if cores == SERVERS { CLIENTS } else { BOTH };
+    let (upstream, folder) = (Upstream::start(bed, Rate::Unlimited, spared), folder_for(bed, "ingest"));
     let place = Place { storage: &folder, upstream: &upstream.system, cores };
     let system = start_at(bed, place).unwrap();
     let client = system.client(bed);

@@ -2,10 +2,15 @@
 //! with their clients: 64 clients of one core would be told how fast that core is.
 
 use std::fs;
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
+use rustix::io::{FdFlags, fcntl_setfd};
+use rustix::net::sockopt::set_tcp_congestion;
+
 use crate::bed::Bed;
-use crate::process::{BOTH, CLIENTS, Process, free_address, is_up};
+use crate::process::{BOTH, Process, free_address, is_up};
 use crate::systems::bonafide::{self, Place};
 use crate::systems::{System, Transport, program};
 
@@ -32,8 +37,10 @@ pub(crate) const SYSTEMS: [(&str, Start); 3] =
     [("bonafide", bonafide), ("nginx", nginx), ("docker-registry", docker_registry)];
 
 impl Upstream {
-    pub(crate) fn start(bed: &Bed, rate: Rate) -> Self {
-        let (site, address) = (bed.site(), free_address());
+    /// On `cores`.
+    pub(crate) fn start(bed: &Bed, rate: Rate, cores: &str) -> Self {
+        let (site, listener) = (bed.site(), unpaced_listener());
+        let address = listener.local_addr().unwrap();
         let own = own_folder(bed.folder(), "upstream");
         let log = own.join("sent");
         let limit = match rate {
@@ -50,7 +57,7 @@ impl Upstream {
             log = log.display(),
             site = site.display(),
         );
-        let process = run_nginx(&own, &server, CLIENTS).unwrap();
+        let process = run_nginx(&own, &server, cores, Some(listener)).unwrap();
         assert!(is_up(address), "there is no upstream");
         Self { system: System { name: "upstream", address, transport: Transport::Plain, process }, log }
     }
@@ -61,6 +68,15 @@ impl Upstream {
         let lines = text.lines().map(|line| line.split(' ').collect::<Vec<_>>());
         lines.filter(|line| line[1] == path).map(|line| line[2].parse::<u64>().unwrap()).sum()
     }
+}
+
+/// Listens for connections that send by Reno, which is everywhere: an algorithm that paces, as BBR does, sets a timer for each
+/// packet, which interrupts whoever runs on these cores, as no upstream on a machine of its own does.
+fn unpaced_listener() -> TcpListener {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    set_tcp_congestion(&listener, "reno").unwrap();
+    fcntl_setfd(&listener, FdFlags::empty()).unwrap();
+    listener
 }
 
 fn own_folder(folder: &Path, name: &str) -> PathBuf {
@@ -92,7 +108,7 @@ fn nginx(_: &Bed, own: &Path, upstream: &System) -> Result<System, String> {
         own = own.display(),
         upstream = upstream.url(""),
     );
-    let process = run_nginx(own, &server, BOTH)?;
+    let process = run_nginx(own, &server, BOTH, None)?;
     up(System { name: "nginx", address, transport: Transport::Plain, process })
 }
 
@@ -115,7 +131,8 @@ fn up(system: System) -> Result<System, String> {
     if is_up(system.address) { Ok(system) } else { Err("it does not start".into()) }
 }
 
-fn run_nginx(own: &Path, server: &str, cores: &str) -> Result<Process, String> {
+/// It takes over `listener` as if from its predecessor: no configuration says what that is set to.
+fn run_nginx(own: &Path, server: &str, cores: &str, listener: Option<TcpListener>) -> Result<Process, String> {
     let folder = own.display();
     let config = format!(
         "daemon off; master_process off; pid {folder}/pid; error_log stderr error;
@@ -128,8 +145,12 @@ fn run_nginx(own: &Path, server: &str, cores: &str) -> Result<Process, String> {
     );
     let file = own.join("nginx.conf");
     fs::write(&file, config).unwrap();
-    let (own, file) = (own.to_str().unwrap(), file.to_str().unwrap());
-    Ok(Process::start(&program("nginx")?, &["-p", own, "-e", "stderr", "-c", file], cores, &Path::new(own).join("log")))
+    let (program, log) = (program("nginx")?, own.join("log"));
+    let (program, own, file) = (program.to_str().unwrap(), own.to_str().unwrap(), file.to_str().unwrap());
+    let inherited: Vec<_> = listener.iter().map(|listener| format!("NGINX={};", listener.as_raw_fd())).collect();
+    let mut command: Vec<_> = inherited.iter().map(String::as_str).collect();
+    command.extend([program, "-p", own, "-e", "stderr", "-c", file]);
+    Ok(Process::start(Path::new("env"), &command, cores, &log))
 }
 
 /// A folder of its own for the system called `name`.
