@@ -185,6 +185,7 @@ async fn watch<A, C, T>(
     }
 }
 
+// No `async fn`, which holds its arguments beside what becomes of them.
 fn respond<A: Answer>(
     answer: Arc<A>,
     channel: Channel,
