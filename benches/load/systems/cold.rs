@@ -57,9 +57,12 @@ impl Upstream {
             log = log.display(),
             site = site.display(),
         );
-        let process = run_nginx(&own, &server, cores, Some(listener)).unwrap();
-        assert!(is_up(address), "there is no upstream");
-        Self { system: System { name: "upstream", address, transport: Transport::Plain, process }, log }
+        let process = run_nginx(&own, &server, cores, Some(&listener)).unwrap();
+        // From here on nobody else listens.
+        drop(listener);
+        let system = System { name: "upstream", address, transport: Transport::Plain, process };
+        assert_eq!(system.client(bed).connect().get("/v2/").expect("there is an upstream"), 0);
+        Self { system, log }
     }
 
     /// How many bytes it has sent of `path`. It writes a line when it has sent all, or the other side is gone.
@@ -71,7 +74,7 @@ impl Upstream {
 }
 
 /// Listens for connections that send by Reno, which is everywhere: an algorithm that paces, as BBR does, sets a timer for each
-/// packet, which interrupts whoever runs on these cores, as no upstream on a machine of its own does.
+/// packet, which interrupts whoever runs on these cores, as that of an upstream on a machine of its own would not.
 fn unpaced_listener() -> TcpListener {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     set_tcp_congestion(&listener, "reno").unwrap();
@@ -132,7 +135,7 @@ fn up(system: System) -> Result<System, String> {
 }
 
 /// It takes over `listener` as if from its predecessor: no configuration says what that is set to.
-fn run_nginx(own: &Path, server: &str, cores: &str, listener: Option<TcpListener>) -> Result<Process, String> {
+fn run_nginx(own: &Path, server: &str, cores: &str, listener: Option<&TcpListener>) -> Result<Process, String> {
     let folder = own.display();
     let config = format!(
         "daemon off; master_process off; pid {folder}/pid; error_log stderr error;
@@ -147,7 +150,7 @@ fn run_nginx(own: &Path, server: &str, cores: &str, listener: Option<TcpListener
     fs::write(&file, config).unwrap();
     let (program, log) = (program("nginx")?, own.join("log"));
     let (program, own, file) = (program.to_str().unwrap(), own.to_str().unwrap(), file.to_str().unwrap());
-    let inherited: Vec<_> = listener.iter().map(|listener| format!("NGINX={};", listener.as_raw_fd())).collect();
+    let inherited = listener.map(|listener| format!("NGINX={};", listener.as_raw_fd()));
     let mut command: Vec<_> = inherited.iter().map(String::as_str).collect();
     command.extend([program, "-p", own, "-e", "stderr", "-c", file]);
     Ok(Process::start(Path::new("env"), &command, cores, &log))
