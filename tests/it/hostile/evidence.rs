@@ -65,6 +65,42 @@ async fn an_index_of_images_behind_an_evidence_tag_is_never_served() {
     }
 }
 
+/// All that an index lists is granted with it, so that all of it is looked at.
+#[tokio::test]
+async fn an_index_of_more_evidence_than_is_looked_at_is_not_served() {
+    let (world, image) = (World::new().await, Image::new("app"));
+    let subject = world.signed(&image);
+    assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+    let piece = |number: u32| {
+        let document = format!("{{\"number\":{number}}}");
+        disguised("application/spdx+json", document.as_bytes(), &about(&image))
+    };
+    let tag = format!("sha256-{}", subject.hex());
+    for (pieces, status) in [(64, StatusCode::OK), (65, StatusCode::NOT_FOUND)] {
+        let index = Image::index((0..pieces).map(piece).collect());
+        world.publish(|publisher| publisher.image(&tag, &index));
+        let answer = world.manifest(&tag).await;
+        assert_eq!(answer.status, status, "{pieces}: {:?}", answer.body);
+        world.mirror.clock.advance(std::time::Duration::from_hours(1));
+    }
+}
+
+#[tokio::test]
+async fn an_image_whose_manifest_was_served_as_a_layer_is_not_served_as_evidence() {
+    for (media_type, bytes) in runnable_layers() {
+        let (world, evil) = (World::new().await, disguised(media_type, &bytes, &json!({})));
+        let image = Image::with_layers("app", std::slice::from_ref(&evil.manifest));
+        let subject = world.signed(&image);
+        assert_eq!(world.manifest(TAG).await.status, StatusCode::OK);
+        assert_eq!(world.blob(evil.digest()).await.status, StatusCode::OK);
+        for tag in evidence_tags(subject) {
+            world.publish(|publisher| publisher.image(&tag, &evil));
+            assert_eq!(world.manifest(&tag).await.status, StatusCode::NOT_FOUND, "{tag} {media_type}");
+            world.mirror.clock.advance(std::time::Duration::from_hours(1));
+        }
+    }
+}
+
 /// Go reads `Layers` as `layers`, and the last one counts: this one is evidence here, and an image to containerd.
 #[tokio::test]
 async fn a_manifest_that_other_readers_take_for_an_image_is_never_served() {
