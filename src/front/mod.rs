@@ -11,8 +11,10 @@ mod request_id;
 mod respond;
 mod route;
 
+use std::error::Error;
 use std::fmt;
 use std::io;
+use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use crate::front::request_id::RequestIds;
 use crate::gate::{Admitted, Gate, Refusal};
 use crate::listen::{Answer, Body, Counts, TlsSettings};
 use crate::oci::{Digest, ErrorCode, Image, Repository, Tag};
+use crate::upstream::Unavailable;
 
 /// The `[server]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -195,7 +198,14 @@ fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
         return Refusal::NotFound { code: ErrorCode::BlobUnknown, text };
     }
     let text = format!("{repository}@{digest} cannot be read: {error}");
-    Refusal::Undecided { text, retry_after: RETRY_AFTER, judged: None }
+    Refusal::Undecided { text, retry_after: asked_to_wait(error).unwrap_or(RETRY_AFTER), judged: None }
+}
+
+/// How long an upstream asks to wait, if that is what is behind `error`.
+fn asked_to_wait(error: &io::Error) -> Option<Duration> {
+    let outermost = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    let mut causes = successors(outermost, |&error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<Unavailable>())?.retry_after
 }
 
 impl Answer for Front {

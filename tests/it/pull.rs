@@ -359,6 +359,18 @@ async fn what_was_proven_is_served_without_its_upstream_even_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_blob_that_cannot_be_fetched_is_a_503_until_its_upstream_wants_to_be_asked() {
+    let world = World::signed().await;
+    let platform = &world.release.image.children[0];
+    for digest in [world.release.image.digest(), platform.digest()] {
+        assert_eq!(world.manifest(digest).await.status, StatusCode::OK);
+    }
+    world.registry.fault("/blobs/", Fault::RetryAfter(429, "3600".into()));
+    let answer = world.blob(Digest::of(&platform.blobs[1])).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "3600"));
+}
+
+#[tokio::test]
 async fn what_cannot_be_decided_is_a_503_and_is_decided_later() {
     let world = World::signed().await;
     world.registry.fault(".att", Fault::Status(403));
