@@ -78,28 +78,88 @@ impl Intake {
 /// # Errors
 /// As [`Supply::next`].
 pub(super) async fn receive(supply: &mut Supply, mut room: Room) -> io::Result<Option<Batch>> {
-    let mut first = supply.ready();
-    if first.is_none() {
+    let (first, most) = if let Some(first) = supply.ready() {
+        (first, TOGETHER)
+    } else {
         // Whoever waits for an origin keeps no room from those whose bytes are there.
         room.fit(0);
-        first = supply.next().await?;
-    }
-    let Some(first) = first else { return Ok(None) };
-    let pieces = gather(first, supply);
+        let Some(first) = supply.next().await? else { return Ok(None) };
+        // Where others have taken it meanwhile, no more than that one is received.
+        (first, if room.fit(MOST as usize) { TOGETHER } else { 0 })
+    };
+    let pieces = gather(first, supply, most as usize);
     room.fit(pieces.iter().map(Bytes::len).sum());
     Ok(Some(Batch { pieces, room }))
 }
 
-/// `first`, and what else is there already, up to a bound: the first bytes pass at once, and many small ones are written
+/// `first`, and what else is there already, up to `most` bytes: the first bytes pass at once, and many small ones are written
 /// together.
-fn gather(first: Bytes, supply: &mut Supply) -> Vec<Bytes> {
+fn gather(first: Bytes, supply: &mut Supply, most: usize) -> Vec<Bytes> {
     let mut size = first.len();
     let mut pieces = vec![first];
-    while size < TOGETHER as usize
+    while size < most
         && let Some(piece) = supply.ready()
     {
         size += piece.len();
         pieces.push(piece);
     }
     pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::{FutureExt, StreamExt, stream};
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::content::length::Length;
+    use crate::content::origin::{Origin, OriginBody};
+    use crate::content::supply::Wanted;
+    use crate::oci::Digest;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    #[async_trait::async_trait]
+    impl Origin for Nowhere {
+        async fn fetch(&self, _: u64) -> io::Result<OriginBody> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+
+        fn name(&self) -> String {
+            "nowhere".to_owned()
+        }
+
+        fn was_wrong(&self) {}
+    }
+
+    /// A body whose pieces are sent by hand.
+    fn supply() -> (mpsc::Sender<Bytes>, Supply) {
+        let (sender, mut pieces) = mpsc::channel(3);
+        let bytes = stream::poll_fn(move |cx| pieces.poll_recv(cx).map(|piece| piece.map(Ok))).boxed();
+        let wanted = Wanted { digest: Digest::of(b""), length: Length::AtMost(1 << 30), origin: Arc::new(Nowhere) };
+        (sender, Supply::of_all(wanted, OriginBody { total: None, bytes }).unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_waited_receives_no_more_than_there_is_room_for_and_one_piece() {
+        for (is_full, received) in [(false, 3), (true, 1)] {
+            let (memory, (sender, mut supply)) = (Memory::new(), supply());
+            let room = memory.reserve(MOST).await.unwrap();
+            let mut receiving = pin!(receive(&mut supply, room));
+            assert!(receiving.as_mut().now_or_never().is_none());
+            // Others take all that whoever waits has given up.
+            let mut others = Vec::new();
+            while is_full && let Some(room) = memory.reserve(8 << 20).now_or_never() {
+                others.push(room.unwrap());
+            }
+            for _ in 0..3 {
+                sender.try_send(Bytes::from_static(b"piece")).unwrap();
+            }
+            let batch = receiving.await.unwrap().unwrap();
+            assert_eq!(batch.pieces.len(), received, "full: {is_full}");
+        }
+    }
 }

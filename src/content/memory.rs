@@ -1,5 +1,5 @@
 //! Memory for what arrives: whoever receives waits for room first, so that however many fetches there are, what has arrived and is
-//! not yet written and hashed takes no more than this.
+//! not yet written and hashed takes no more than this, and where they waited for their origins, one piece for each.
 
 use std::io;
 use std::sync::Arc;
@@ -33,14 +33,13 @@ impl Memory {
 }
 
 impl Room {
-    /// Makes it as large as `bytes`, as far as there is room: what has arrived is not held up.
-    pub(super) fn fit(&mut self, bytes: usize) {
+    /// Makes it as large as `bytes`, as far as there is room, and says whether it is that: what has arrived is not held up.
+    pub(super) fn fit(&mut self, bytes: usize) -> bool {
         let surplus = self.0.num_permits().saturating_sub(bytes);
         drop(self.0.split(surplus));
         let lacking = u32::try_from(bytes.saturating_sub(self.0.num_permits())).unwrap_or(u32::MAX);
-        if let Ok(more) = Arc::clone(self.0.semaphore()).try_acquire_many_owned(lacking) {
-            self.0.merge(more);
-        }
+        let more = Arc::clone(self.0.semaphore()).try_acquire_many_owned(lacking);
+        more.map(|more| self.0.merge(more)).is_ok()
     }
 }
 
@@ -67,10 +66,10 @@ mod tests {
     fn room_is_as_large_as_what_is_in_it() {
         let memory = Memory::new();
         let (mut first, mut second) = (reserve(&memory, ALL - 10).unwrap(), reserve(&memory, 10).unwrap());
-        second.fit(20);
+        assert!(!second.fit(20));
         assert!(reserve(&memory, 1).is_none(), "it takes no more than there is");
-        first.fit(0);
-        second.fit(20);
+        assert!(first.fit(0));
+        assert!(second.fit(20));
         assert!(reserve(&memory, ALL - 20 + 1).is_none());
         assert!(reserve(&memory, ALL - 20).is_some());
     }
