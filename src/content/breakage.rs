@@ -38,7 +38,7 @@ impl Cause {
     fn of(error: &io::Error) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(Broken::Mismatch { .. }) => Self::Digest,
-            Some(Broken::Unkept { .. }) => Self::Store,
+            Some(Broken::Unkept { .. } | Broken::Damaged { .. } | Broken::Lost { .. }) => Self::Store,
             Some(Broken::Announced { .. } | Broken::TooLong { .. } | Broken::Changed { .. } | Broken::Short { .. }) => {
                 Self::Length
             }

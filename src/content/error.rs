@@ -68,6 +68,22 @@ pub enum ContentError {
     Metrics(#[from] prometheus::Error),
 }
 
+impl From<ContentError> for io::Error {
+    /// [`io::ErrorKind::InvalidData`] where whoever names the content is wrong about it, and not where it cannot be read here.
+    fn from(error: ContentError) -> Self {
+        let kind = match &error {
+            ContentError::Mismatch { .. } | ContentError::Length { .. } => io::ErrorKind::InvalidData,
+            ContentError::Folder { .. }
+            | ContentError::Store { .. }
+            | ContentError::List { .. }
+            | ContentError::Several { .. }
+            | ContentError::Busy(_)
+            | ContentError::Metrics(_) => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// Why a fetch ended, for each of its readers: the error inside every [`io::Error`] of a [`crate::content::Reader`] that
 /// follows a fetch. Its source is what the origin said, if it was the origin.
 #[derive(Debug, Clone)]
@@ -97,5 +113,21 @@ impl fmt::Display for FlightError {
 impl std::error::Error for FlightError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.get_ref().map(|inner| inner as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_here_says_nothing_about_whoever_names_it() {
+        let digest = Digest::of(b"");
+        let kind = |error| io::Error::from(error).kind();
+        assert_eq!(kind(ContentError::Length { digest, size: 1 }), io::ErrorKind::InvalidData);
+        for source in [io::ErrorKind::InvalidData, io::ErrorKind::NotFound, io::ErrorKind::Other] {
+            let failed = ContentError::Store { action: "read", digest, source: source.into() };
+            assert_eq!(kind(failed), io::ErrorKind::Other);
+        }
     }
 }

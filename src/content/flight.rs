@@ -118,7 +118,7 @@ impl Flight {
     /// looked and the moment that it asked for a fetch.
     async fn committed(&self) -> io::Result<Option<Committed>> {
         let committed = self.shelf.committed(self.wanted.digest, self.wanted.length).await;
-        committed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+        Ok(committed?)
     }
 
     /// The same once it is hashed, with readers behind, as if it arrived. Nothing if it is damaged and nobody has seen a byte
@@ -150,7 +150,7 @@ impl Flight {
         }
         self.shelf.discard_if_possible(digest, version, found).await;
         let is_unseen = chunk(stored.size) as u64 == stored.size;
-        if is_unseen { Ok(None) } else { Err(Broken::Mismatch { wanted: digest, found }.into()) }
+        if is_unseen { Ok(None) } else { Err(Broken::Damaged { digest, found }.into()) }
     }
 
     fn publish(&self, intake: &Intake, supply: &Supply) {

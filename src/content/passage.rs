@@ -14,7 +14,7 @@ use crate::content::breakage;
 use crate::content::metrics::Metrics;
 use crate::content::shelf::{chunk, hash};
 use crate::content::store::Stored;
-use crate::content::supply::{Supply, Wanted};
+use crate::content::supply::{Broken, Supply, Wanted};
 use crate::oci::Hasher;
 
 /// How much is hashed where it arrives: less than what it costs to have somebody else do it.
@@ -116,11 +116,12 @@ impl Passage {
         if self.left.end > self.total() {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        if let Some(arrived) = self.next_of_arrived().await? {
-            return Ok(Some(arrived));
-        }
-        let fetched = self.next_of_rest().await;
-        fetched.inspect_err(|error| self.rest.broke_off(error)).map(Some)
+        let next = match self.next_of_arrived().await {
+            Ok(None) => self.next_of_rest().await,
+            Ok(Some(arrived)) => Ok(arrived),
+            Err(error) => Err(Broken::Lost { digest: self.rest.wanted.digest, source: error }.into()),
+        };
+        next.inspect_err(|error| self.rest.broke_off(error)).map(Some)
     }
 
     /// What is in the store and may be sent now. What is still in use of it thereafter is at most the last byte.
@@ -210,6 +211,7 @@ mod tests {
     use prometheus::Registry;
 
     use super::*;
+    use crate::content::breakage::Cause;
     use crate::content::length::Length;
     use crate::content::origin::{Origin, OriginBody};
     use crate::content::store::ReadAt;
@@ -280,6 +282,25 @@ mod tests {
             }
             assert!(read == content[range.clone()], "{range:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_of_what_arrived_is_counted() {
+        #[derive(Debug)]
+        struct Unreadable;
+
+        #[async_trait]
+        impl ReadAt for Unreadable {
+            async fn read_at(&self, _: u64, _: usize) -> io::Result<Bytes> {
+                Err(io::ErrorKind::NotFound.into())
+            }
+        }
+
+        let mut handover = handover(&[7; 100], 50);
+        handover.arrived = Some(Stored { size: 50, bytes: Arc::new(Unreadable) });
+        let error = Passage::new(&handover, 0..100).next().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Other, "it is not the upstream that has nothing: {error}");
+        assert_eq!(handover.rest.metrics.failed(Cause::Store).get(), 1);
     }
 
     #[tokio::test]

@@ -36,6 +36,10 @@ pub(super) enum Broken {
     Changed { digest: Digest },
     #[error("the body of {digest} ended after {at} of {total} bytes")]
     Short { digest: Digest, at: u64, total: u64 },
+    #[error("what was kept of {digest} is damaged: its bytes have the digest {found}")]
+    Damaged { digest: Digest, found: Digest },
+    #[error("what has arrived of {digest} cannot be read again")]
+    Lost { digest: Digest, source: io::Error },
     #[error("{digest} cannot be kept, nor pass by without its length, which nobody says")]
     Unkept { digest: Digest, source: io::Error },
 }
@@ -43,7 +47,8 @@ pub(super) enum Broken {
 impl From<Broken> for io::Error {
     fn from(broken: Broken) -> Self {
         let kind = match &broken {
-            Broken::Unkept { source, .. } => source.kind(),
+            // None of them says anything about the origin.
+            Broken::Unkept { .. } | Broken::Damaged { .. } | Broken::Lost { .. } => io::ErrorKind::Other,
             Broken::Short { .. } => io::ErrorKind::UnexpectedEof,
             Broken::Mismatch { .. } | Broken::Announced { .. } | Broken::TooLong { .. } | Broken::Changed { .. } => {
                 io::ErrorKind::InvalidData
