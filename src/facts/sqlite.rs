@@ -355,3 +355,17 @@ fn kind_named(name: String) -> Result<GrantKind, FactsError> {
 fn size_column(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `FULL` is 2 (<https://www.sqlite.org/pragma.html#pragma_synchronous>).
+    #[tokio::test]
+    async fn what_is_written_is_on_the_disk_when_the_write_returns() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = Sqlite::open(folder.path()).await.unwrap();
+        let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&database.writer).await.unwrap();
+        assert_eq!(synchronous, 2);
+    }
+}
