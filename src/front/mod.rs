@@ -11,14 +11,10 @@ mod request_id;
 mod respond;
 mod route;
 
-use std::error::Error;
 use std::fmt;
-use std::io;
-use std::iter::successors;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use http::request::Parts;
@@ -36,8 +32,7 @@ use crate::front::range::{Part, has_already, part};
 use crate::front::request_id::RequestIds;
 use crate::gate::{Admitted, Gate, Refusal};
 use crate::listen::{Answer, Body, Counts, TlsSettings};
-use crate::oci::{Digest, ErrorCode, Image, Repository, Tag};
-use crate::upstream::Unavailable;
+use crate::oci::{Digest, Image, Repository, Tag};
 
 /// The `[server]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -51,9 +46,6 @@ pub struct Settings {
 
 /// Only this host, unless told otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5000);
-
-/// How long a client is asked to wait where content could not be read.
-const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -145,7 +137,7 @@ impl Front {
 
     async fn blob_part(&self, admitted: &Admitted, head: &Parts) -> Result<Response<Body>, Refusal> {
         let mut reader = self.gate.blob(admitted).await?;
-        let size = reader.size().await.map_err(|error| unreadable(admitted, &error))?;
+        let size = reader.size().await.map_err(|error| admitted.unreadable(&error))?;
         let digest = admitted.digest();
         // Only GET knows of parts (RFC 9110, section 14.2).
         let wanted = if head.method == Method::GET { part(&head.headers, digest, size) } else { Part::Whole };
@@ -188,24 +180,6 @@ impl Front {
 fn body(reader: Reader, range: Range<u64>) -> Body {
     let length = range.end.saturating_sub(range.start);
     Body::stream(|takes| reader.pieces(range, takes).boxed(), length)
-}
-
-/// An upstream that has lost a blob, or a blob that cannot be read or fetched now.
-fn unreadable(admitted: &Admitted, error: &io::Error) -> Refusal {
-    let (repository, digest) = (admitted.repository(), admitted.digest());
-    if error.kind() == io::ErrorKind::NotFound {
-        let text = format!("{repository}@{digest} is not at the upstream");
-        return Refusal::NotFound { code: ErrorCode::BlobUnknown, text };
-    }
-    let text = format!("{repository}@{digest} cannot be read: {error}");
-    Refusal::Undecided { text, retry_after: asked_to_wait(error).unwrap_or(RETRY_AFTER), judged: None }
-}
-
-/// How long an upstream asks to wait, if that is what is behind `error`.
-fn asked_to_wait(error: &io::Error) -> Option<Duration> {
-    let outermost = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
-    let mut causes = successors(outermost, |&error| error.source());
-    causes.find_map(|cause| cause.downcast_ref::<Unavailable>())?.retry_after
 }
 
 impl Answer for Front {

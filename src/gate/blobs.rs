@@ -3,14 +3,20 @@
 //! Manifests may disagree about that, by mistake or to harm each other. Those that are refused do not count; of the others none
 //! takes a blob from what names it rightly.
 
+use std::error::Error;
+use std::io;
+use std::iter::successors;
+use std::time::Duration;
+
 use crate::content::{ContentError, Length, Reader};
 use crate::facts::{Grant, GrantKind};
 use crate::gate::Gate;
-use crate::gate::admitted::{Admitted, Refusal, Size};
+use crate::gate::admitted::{Admitted, RETRY_AFTER, Refusal, Size};
 use crate::gate::judge::{Judge, Judged, Target, more_hopeful};
 use crate::gate::live::Live;
 use crate::limits::MANIFEST_BYTES;
-use crate::oci::{Digest, Repository};
+use crate::oci::{Digest, ErrorCode, Repository};
+use crate::upstream::Unavailable;
 
 impl Admitted {
     /// How many bytes it has by all manifests that admit it, if it is a blob about which they agree.
@@ -20,6 +26,23 @@ impl Admitted {
             Size::Manifest => None,
         }
     }
+
+    /// Why its bytes cannot be had: the upstream has lost it, or it cannot be read or fetched now.
+    pub fn unreadable(&self, error: &io::Error) -> Refusal {
+        let Self { repository, digest, .. } = self;
+        if error.kind() == io::ErrorKind::NotFound {
+            return Refusal::not_found(ErrorCode::BlobUnknown, format_args!("{repository}@{digest}"));
+        }
+        let text = format!("{repository}@{digest} cannot be read: {error}");
+        Refusal::Undecided { text, retry_after: asked_to_wait(error).unwrap_or(RETRY_AFTER), judged: None }
+    }
+}
+
+/// How long an upstream asks to wait, if that is what is behind `error`.
+fn asked_to_wait(error: &io::Error) -> Option<Duration> {
+    let outermost = error.get_ref().map(|inner| inner as &(dyn Error + 'static));
+    let mut causes = successors(outermost, |&error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<Unavailable>())?.retry_after
 }
 
 impl Gate {
